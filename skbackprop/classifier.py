@@ -1,0 +1,525 @@
+"""BackpropClassifier: a network that tells classes apart."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix, issparse
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    check_classification_targets,
+    type_of_target,
+    unique_labels,
+)
+
+from . import parameters as rules
+from .base import BaseBackprop, Request, has_partial_fit
+from .losses import CLASSIFIER_LOSSES
+
+__all__ = ["BackpropClassifier"]
+
+
+class BackpropClassifier(ClassifierMixin, BaseBackprop):
+    """A feed-forward neural network classifier trained by backpropagation.
+
+    It takes the parameters of scikit-learn's ``MLPClassifier`` and gives the same
+    numbers; the differences are listed in the migration guide.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Number of units of each hidden layer. An empty sequence gives a linear model.
+
+    activation : {"identity", "logistic", "sigmoid", "tanh", "relu"} or object, \
+            default="relu"
+        Activation of the hidden units. "sigmoid" is another name of "logistic". An
+        object follows :class:`skbackprop.activations.Activation`.
+
+    loss : {"log_loss", "squared_error"} or object, default="log_loss"
+        What is minimised. "log_loss" has logistic outputs for two classes and for
+        multilabel targets, softmax outputs otherwise. "squared_error" is half the sum
+        of squares over one sigmoid output per class (two for two classes);
+        `predict_proba` divides by their sum. An object follows
+        :class:`skbackprop.losses.Loss`.
+
+    error_convention : {"output_minus_target", "target_minus_output"}, \
+            default="output_minus_target"
+        Which way the error of an output is subtracted, and with it whether weight
+        updates are subtracted or added. It changes the sign of every signal that is
+        passed back and no result: the weights are the same bit for bit.
+
+    solver : {"adam", "sgd", "lbfgs"} or object, default="adam"
+        The rule that turns the gradient into a weight update. "lbfgs" works on all rows
+        at once. An object follows :class:`skbackprop.optimizers.Optimizer`; its own
+        parameters then count instead of `momentum`, `beta_1` and so on.
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, ``alpha / 2 * sum(weights ** 2) / n`` with n the
+        number of rows of the batch (the sum of their sample weights).
+
+    batch_size : int or "auto", default="auto"
+        Rows used for one step, at most the number of rows. "auto" is min(200, n_samples).
+
+    learning_rate : float, {"constant", "invscaling", "adaptive"} or object, \
+            default="constant"
+        A float is the learning rate itself and wins over `learning_rate_init`. A name
+        is a schedule that starts from `learning_rate_init`, for every stochastic solver:
+
+        - "constant" stays there;
+        - "invscaling" is ``learning_rate_init / (samples seen + 1) ** power_t``,
+          changed after each epoch;
+        - "adaptive" divides by 5 whenever there was no improvement of `tol` for more
+          than `n_iter_no_change` epochs, and stops at a rate of 1e-6 or less.
+
+        An object follows :class:`skbackprop.schedules.Schedule`.
+
+    learning_rate_init : float, default=0.001
+        The learning rate that schedules start from.
+
+    power_t : float, default=0.5
+        Exponent of the "invscaling" schedule.
+
+    max_iter : int, default=200
+        Largest number of epochs of one call of `fit` (of iterations for "lbfgs").
+
+    shuffle : bool, default=True
+        Whether the rows are put in a new order before each epoch.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the first weights, the validation rows and the order of the rows.
+
+    tol : float, default=1e-4
+        Smallest improvement of the training loss (of the validation score when
+        `early_stopping` is on) that counts as one. Gradient tolerance of "lbfgs".
+
+    verbose : bool or int, default=False
+        True prints a line per epoch; an int n > 1 prints the first and every n-th.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last call ended: weights, memory of the
+        solver, step count, schedule, random stream and order of the rows, so that two
+        calls of 5 epochs equal one of 10. With "lbfgs" only the weights are kept.
+
+    momentum : float, default=0.9
+        Factor on the previous weight update, for "sgd". From 0 to 1.
+
+    nesterovs_momentum : bool, default=True
+        Whether momentum looks one step ahead, for "sgd".
+
+    early_stopping : bool, default=False
+        Whether to set `validation_fraction` of the rows aside, to stop when the score
+        on them no longer improves, and to keep the weights of the best score. Has no
+        effect on "lbfgs".
+
+    validation_fraction : float, default=0.1
+        Fraction of the rows that `early_stopping` sets aside; at least one row per class,
+        and two in all.
+
+    beta_1 : float, default=0.9
+        Decay of the first moment of "adam", in [0, 1).
+
+    beta_2 : float, default=0.999
+        Decay of the second moment of "adam", in [0, 1).
+
+    epsilon : float, default=1e-8
+        Added to the root of the second moment of "adam".
+
+    n_iter_no_change : int or inf, default=10
+        Patience: epochs without an improvement of `tol` that are borne.
+
+    max_fun : int, default=15000
+        Largest number of evaluations of the objective for "lbfgs".
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, in the order of the columns of `predict_proba`.
+
+    coefs_ : list of ndarray of shape (n_inputs, n_units)
+        Weights, layer by layer. Writing to them changes the network.
+
+    intercepts_ : list of ndarray of shape (n_units,)
+        Biases, layer by layer. Writing to them changes the network.
+
+    loss_ : float
+        Objective (loss plus penalty) of the last epoch.
+
+    best_loss_ : float or None
+        Smallest objective of an epoch; None when `early_stopping` is on.
+
+    loss_curve_ : list of float
+        Objective of every epoch (of every iteration for "lbfgs").
+
+    validation_scores_ : list of float or None
+        Accuracy of the validation rows after every epoch of early stopping.
+
+    best_validation_score_ : float or None
+        The largest of `validation_scores_`.
+
+    n_iter_ : int
+        Number of epochs of the whole training, over all calls that continued it.
+
+    t_ : int
+        Number of samples seen by a stochastic solver, ``n_iter_`` times the training rows.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of units of the output layer.
+
+    out_activation_ : str
+        Activation of the output layer, the link of the loss.
+
+    n_features_in_ : int
+        Number of columns of X.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, where it had names that are all strings.
+
+    See Also
+    --------
+    BackpropRegressor : The same network for continuous targets.
+
+    Notes
+    -----
+    A failed `fit` or `partial_fit` leaves an estimator that was fitted before as it was.
+
+    References
+    ----------
+    Rumelhart, Hinton & Williams (1986), *Learning representations by back-propagating
+    errors*, Nature 323.
+
+    Kingma & Ba (2015), *Adam: a method for stochastic optimization*, ICLR.
+
+    Glorot & Bengio (2010), *Understanding the difficulty of training deep feedforward
+    neural networks*, AISTATS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skbackprop import BackpropClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = BackpropClassifier((8,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> clf.predict(X[[0, 50, 100]])
+    array([0, 1, 2])
+
+    A learning rate can be a number, and the textbook's sign a parameter:
+
+    >>> clf = BackpropClassifier(
+    ...     (8,), "tanh", learning_rate=0.05, error_convention="target_minus_output",
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> bool(clf.score(X, y) > 0.95)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss="log_loss",
+        error_convention="output_minus_target",
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.error_convention = error_convention
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+
+    def fit(self, X, y, sample_weight=None):
+        """Train the network on X and y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to learn from. float32 stays float32, all else becomes float64.
+
+        y : array-like of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
+            The class labels, strings or numbers; a 0/1 array of several columns, dense or
+            sparse, gives a multilabel classifier.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts; not negative. None: all the same.
+
+        Returns
+        -------
+        self : BackpropClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For a parameter, X, y or sample_weight that cannot be used, and when the
+            training diverges.
+        """
+        return self._train_copy(Request(X, y, sample_weight))
+
+    @available_if(has_partial_fit)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch on a chunk of rows, going on exactly from the last call.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The chunk.
+
+        y : array-like of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
+            The class labels, strings or numbers; a 0/1 array of several columns, dense or
+            sparse, gives a multilabel classifier.
+
+        classes : array-like of shape (n_classes,) or None, default=None
+            All class labels that will ever come; needed in the first call.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts; not negative. None: all the same.
+
+        Returns
+        -------
+        self : BackpropClassifier
+            The estimator after the epoch.
+
+        Raises
+        ------
+        AttributeError
+            If `solver` is "lbfgs".
+        ValueError
+            As in `fit`, for unknown classes, if `early_stopping` is on, and if the
+            network cannot go on with this chunk because its shape changed.
+        """
+        return self._train_copy(Request(X, y, sample_weight, classes, incremental=True))
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to predict.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The most probable class of each row; every label with a probability above
+            one half for a multilabel classifier.
+        """
+        output = self._output(X)
+        if self._kind == "multilabel-indicator":
+            labels = (output > 0.5).astype(np.int64)
+            return csr_matrix(labels) if self._sparse_labels else labels
+        return self.classes_[self._class_indices(output)]
+
+    def predict_proba(self, X):
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to predict.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            One column per class in the order of `classes_`; rows sum to one. For a
+            multilabel classifier the probability of each label, inside (0, 1).
+        """
+        return self._probabilities(self._output(X))
+
+    def predict_log_proba(self, X):
+        """Predict the logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to predict.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            From the net inputs of the output layer where the loss is a log loss: finite
+            and exact where `predict_proba` has rounded to 0 or 1.
+        """
+        objective, z = self._net_output(X)
+        if not self._has_log_probabilities(objective.loss):
+            probabilities = self._probabilities(objective.link(z))
+            return np.log(np.maximum(probabilities, np.finfo(z.dtype).tiny))
+        if self._kind == "binary" and z.shape[1] == 1:
+            z = np.hstack([-z, z])
+        return objective.log_link(z)
+
+    def _probabilities(self, output):
+        """Return one probability per class, or per label, from the output."""
+        if self._kind == "multilabel-indicator":
+            lowest, highest = np.nextafter(
+                output.dtype.type([0, 1]), output.dtype.type(0.5)
+            )
+            return np.clip(output, lowest, highest)
+        if len(self.classes_) == 1:
+            return np.ones((len(output), 1), output.dtype)
+        if output.shape[1] == 1:
+            return np.hstack([1 - output, output])
+        return output if self.out_activation_ == "softmax" else _shares(output)
+
+    def _has_log_probabilities(self, loss):
+        """Say whether the logarithm of an output is the logarithm of a probability."""
+        if not hasattr(loss, "log_predict") or len(self.classes_) == 1:
+            return False
+        return self._kind != "multiclass" or self.out_activation_ == "softmax"
+
+    def _class_indices(self, output):
+        """Return which class each row of an output, or of a target, stands for."""
+        if len(self.classes_) == 1:
+            return np.zeros(len(output), dtype=np.intp)
+        if output.shape[1] == 1:
+            return (output[:, 0] > 0.5).astype(np.intp)
+        return output.argmax(axis=1)
+
+    # -- what the base class asks for --------------------------------------------------
+
+    def _encode(self, y, request, fresh):
+        y = self._check_labels(y, request, fresh)
+        if self._kind == "multilabel-indicator":
+            return y
+        indices = np.searchsorted(self.classes_, y)
+        n_outputs = len(self.classes_)
+        if self._kind == "binary":
+            n_outputs = getattr(self._make_loss(), "n_binary_outputs", 2)
+        if n_outputs == 1:
+            return indices[:, np.newaxis]
+        return indices[:, np.newaxis] == np.arange(n_outputs)
+
+    def _check_labels(self, y, request, fresh):
+        """Return y as labels of the right kind and classes; learn them if `fresh`."""
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if fresh:
+            self._learn_classes(y, request)
+        elif request.classes is not None and not np.array_equal(
+            self.classes_, unique_labels(request.classes)
+        ):
+            raise ValueError(
+                f"classes={request.classes!r} differs from the classes of the first call, "
+                f"{self.classes_}. Leave classes out, or begin a new estimator."
+            )
+        self._check_known(y, must_have_all=not (fresh or request.incremental))
+        return y.toarray() if issparse(y) else y
+
+    def _learn_classes(self, y, request):
+        kind = type_of_target(y)
+        if kind not in CLASSIFIER_LOSSES["log_loss"]:
+            raise ValueError(
+                f"Unknown label type: {kind}. y must hold one class label per row, or 0 "
+                "and 1 in one column per label."
+            )
+        if request.incremental and request.classes is None:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit: later chunks may "
+                "hold classes that this one lacks."
+            )
+        is_multilabel = kind == "multilabel-indicator"
+        learns_from_y = is_multilabel or not request.incremental
+        self.classes_ = unique_labels(y if learns_from_y else request.classes)
+        self._sparse_labels = issparse(y)
+        if is_multilabel:
+            self._kind = kind
+        else:
+            self._kind = "binary" if len(self.classes_) <= 2 else "multiclass"
+
+    def _check_known(self, y, must_have_all):
+        """Raise ValueError for labels, or columns of labels, that were not learnt."""
+        if (self._kind == "multilabel-indicator") != (y.ndim == 2):
+            raise ValueError(
+                f"This classifier was trained on {self._kind} labels and cannot go on with "
+                f"y of shape {y.shape}. Pass y in the form of the first call."
+            )
+        if y.ndim == 2:
+            return  # the shape of the network tells whether the columns fit
+        found = unique_labels(y)
+        unknown = np.setdiff1d(found, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y has classes that were not there before: {unknown}. Known are "
+                f"{self.classes_}. Begin with partial_fit(X, y, classes=...) naming all "
+                "classes, or fit anew with warm_start=False."
+            )
+        if must_have_all and len(found) < len(self.classes_):
+            raise ValueError(
+                "warm_start=True needs y with the same classes as before, "
+                f"{self.classes_}, but y has only {found}. Use partial_fit for parts of "
+                "the classes."
+            )
+
+    def _make_loss(self):
+        return rules.make_loss(
+            self.loss, CLASSIFIER_LOSSES, self._kind, type(self).__name__
+        )
+
+    def _score_output(self, output, target, sample_weight):
+        if self._kind == "multilabel-indicator":
+            return accuracy_score(target > 0.5, output > 0.5, sample_weight=sample_weight)
+        truth, found = self._class_indices(target), self._class_indices(output)
+        return accuracy_score(truth, found, sample_weight=sample_weight)
+
+    def _strata(self, target):
+        if self._kind == "multilabel-indicator":
+            return None, 0
+        labels = self._class_indices(target)
+        return labels, len(np.unique(labels))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _shares(output):
+    """Return what each output has of its row's sum; equal shares where all are zero."""
+    output = np.maximum(output, 0)
+    total = output.sum(axis=1, keepdims=True)
+    equal = np.full_like(output, 1 / output.shape[1])
+    return np.divide(output, total, out=equal, where=total > 0)

@@ -1,0 +1,61 @@
+"""Error conventions: which way the error is subtracted, and so which way weights move.
+
+Half of the textbooks write the error of an output as ``output - target`` and
+subtract the update, the other half write ``target - output`` and add it. The two
+signs cancel. Everything between them is odd in the signal, and a negation is exact
+in floating point, so both give the same weights to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .spec import Spec
+
+__all__ = ["CONVENTIONS", "ErrorConvention", "OutputMinusTarget", "TargetMinusOutput"]
+
+
+class ErrorConvention(Protocol):
+    """The only place that knows the sign."""
+
+    def orient(self, signal: NDArray) -> NDArray:
+        """Turn a derivative into this convention's signal, or back, in place."""
+
+    def apply(self, vector: NDArray, update: NDArray) -> None:
+        """Move the parameters by the update, in place."""
+
+
+@dataclass(kw_only=True)
+class OutputMinusTarget(Spec):
+    """``error = output - target``: signals point uphill, the update is subtracted."""
+
+    name = "output_minus_target"
+
+    def orient(self, signal):
+        return signal
+
+    def apply(self, vector, update):
+        vector -= update
+
+
+@dataclass(kw_only=True)
+class TargetMinusOutput(Spec):
+    """``error = target - output``: signals point downhill, the update is added."""
+
+    name = "target_minus_output"
+
+    def orient(self, signal):
+        return np.negative(signal, out=signal)
+
+    def apply(self, vector, update):
+        vector += update
+
+
+CONVENTIONS = {
+    "output_minus_target": OutputMinusTarget,
+    "target_minus_output": TargetMinusOutput,
+}

@@ -1,0 +1,167 @@
+"""Losses: how wrong the network is, and the delta that starts backpropagation.
+
+A loss is a function of the *net input* of the output layer. It owns the output
+activation (its link), so value and delta cannot drift apart. One scaling rule holds
+for all of them: sum over outputs, weighted mean over samples. ``delta`` is the
+derivative of exactly the number that is returned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+
+from .activations import Activation, Exponential, Identity, Sigmoid, Softmax
+from .spec import Spec
+
+__all__ = [
+    "CLASSIFIER_LOSSES",
+    "REGRESSOR_LOSSES",
+    "BinaryLogLoss",
+    "LogLoss",
+    "Loss",
+    "Poisson",
+    "SquaredError",
+]
+
+
+class Loss(Protocol):
+    """What the output layer is compared with; all arrays are (n_samples, n_outputs).
+
+    A loss may also have `check_target(target)`, which raises ValueError for values
+    outside its domain, `log_predict(z, out)`, the logarithm of its output without
+    cancellation, and `n_binary_outputs`, the number of outputs for two classes (2 when
+    it says nothing).
+    """
+
+    def predict(self, z: NDArray, out: NDArray) -> None:
+        """Fill `out` with the output, the link of the net input; `out` may be `z`."""
+
+    def value_and_delta(
+        self,
+        target: NDArray,
+        z: NDArray,
+        delta: NDArray,
+        sample_weight: NDArray | None = None,
+    ) -> float:
+        """Return the loss and fill `delta` with its derivative in `z`."""
+
+
+def _mean(per_sample, delta, sample_weight):
+    """Return the weighted mean over samples; scale `delta` to its derivative, in place."""
+    if sample_weight is None:
+        n_samples = len(per_sample)
+        delta *= 1 / n_samples
+        return float(per_sample.sum()) / n_samples
+    share = sample_weight / sample_weight.sum()
+    delta *= share[:, np.newaxis]
+    return float(per_sample @ share)
+
+
+@dataclass(kw_only=True)
+class LogLoss(Spec):
+    """``-sum_k t_k log softmax(z)_k`` for targets that sum to one."""
+
+    output_activation = "softmax"
+
+    def predict(self, z, out):
+        Softmax().forward(z, out)
+
+    def log_predict(self, z, out):
+        """Fill `out` with log softmax(z); `out` may be `z`."""
+        np.subtract(z, z.max(axis=1, keepdims=True), out=out)
+        out -= np.log(np.exp(out).sum(axis=1, keepdims=True))
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        top = z.max(axis=1, keepdims=True)
+        np.exp(np.subtract(z, top, out=delta), out=delta)  # exp(z - top) cannot overflow
+        total = delta.sum(axis=1, keepdims=True)
+        # -sum_k t_k (z_k - top - log total), each difference small where t_k counts
+        per_sample = np.log(total[:, 0]) - np.einsum("ij,ij->i", target, z - top)
+        delta /= total  # softmax(z)
+        delta -= target  # output - target
+        return _mean(per_sample, delta, sample_weight)
+
+
+@dataclass(kw_only=True)
+class BinaryLogLoss(Spec):
+    """``-sum_k [t_k log o_k + (1 - t_k) log(1 - o_k)]`` with ``o = sigmoid(z)``."""
+
+    output_activation = "logistic"
+    n_binary_outputs = 1
+
+    def predict(self, z, out):
+        Sigmoid().forward(z, out)
+
+    def log_predict(self, z, out):
+        """Fill `out` with log sigmoid(z); `out` may be `z`."""
+        out[...] = np.minimum(z, 0) - np.log1p(np.exp(-np.abs(z)))
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        # -log o = max(-z, 0) + log(1 + exp(-|z|)), where nothing overflows or cancels
+        loss = np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0) - target * z
+        self.predict(z, out=delta)
+        delta -= target  # output - target
+        return _mean(loss.sum(axis=1), delta, sample_weight)
+
+
+@dataclass(kw_only=True)
+class SquaredError(Spec):
+    """``sum_k (t_k - o_k)^2 / 2`` with ``o = link(z)``, any activation as the link."""
+
+    link: Activation = field(default_factory=Identity)
+
+    @property
+    def output_activation(self):
+        return getattr(self.link, "name", type(self.link).__name__)
+
+    def predict(self, z, out):
+        self.link.forward(z, out)
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        output = np.empty_like(z)
+        self.link.forward(z, output)
+        np.subtract(output, target, out=delta)
+        per_sample = np.einsum("ij,ij->i", delta, delta) / 2
+        self.link.backward(output if self.link.saves == "activation" else z, delta)
+        return _mean(per_sample, delta, sample_weight)
+
+
+@dataclass(kw_only=True)
+class Poisson(Spec):
+    """``sum_k [t_k log(t_k / o_k) - t_k + o_k]`` with ``o = exp(z)``: half the deviance."""
+
+    output_activation = "exp"
+
+    def check_target(self, target):
+        if (target < 0).any():
+            raise ValueError(
+                "loss='poisson' needs y >= 0 (a count or a rate), but y has the value "
+                f"{target.min()}. Use loss='squared_error' for targets of either sign."
+            )
+
+    def predict(self, z, out):
+        Exponential().forward(z, out)
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        self.predict(z, out=delta)
+        loss = xlogy(target, target) - target * z - target + delta
+        delta -= target  # output - target
+        return _mean(loss.sum(axis=1), delta, sample_weight)
+
+
+# Where the kinds of y need different losses, an entry maps the kind to the loss.
+CLASSIFIER_LOSSES = {
+    "log_loss": {
+        "binary": BinaryLogLoss,
+        "multiclass": LogLoss,
+        "multilabel-indicator": BinaryLogLoss,
+    },
+    "squared_error": partial(SquaredError, link=Sigmoid()),
+}
+REGRESSOR_LOSSES = {"squared_error": SquaredError, "poisson": Poisson}

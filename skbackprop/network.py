@@ -1,0 +1,126 @@
+"""The network: a stack of layers, and where their parameters lie in the flat vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .activations import Activation, Identity
+from .initializers import Initializer
+from .layers import Dense, LayerParameters, LayerWork
+from .spec import Spec
+
+__all__ = ["Network", "Parameters"]
+
+CHUNK_ELEMENTS = 2**20  # of the widest layer: bounds the memory of a prediction
+
+
+class Parameters(NamedTuple):
+    """A flat vector and its views; made where they are used and never stored."""
+
+    vector: NDArray  # (n_parameters,): all weights first, then all biases
+    weights: NDArray  # (n_weights,): the part of the vector that is penalised
+    layers: list[LayerParameters]
+
+
+@dataclass(kw_only=True)
+class Network(Spec):
+    """Dense layers, the last one without an activation: the loss owns that."""
+
+    layers: Sequence[Dense]
+
+    @classmethod
+    def of_sizes(
+        cls, sizes: Sequence[int], activations: Sequence[Activation] | None = None
+    ) -> Network:
+        """Stack layers of the given sizes, input and output included.
+
+        Without activations of the hidden layers it is good for looking at parameters.
+        """
+        if activations is None:
+            activations = [Identity()] * (len(sizes) - 2)
+        return cls(
+            layers=[
+                Dense(n_inputs=n_inputs, n_units=n_units, activation=activation)
+                for n_inputs, n_units, activation in zip(
+                    sizes[:-1], sizes[1:], [*activations, Identity()], strict=True
+                )
+            ]
+        )
+
+    @property
+    def n_weights(self) -> int:
+        return sum(layer.n_inputs * layer.n_units for layer in self.layers)
+
+    @property
+    def n_parameters(self) -> int:
+        return self.n_weights + sum(layer.n_units for layer in self.layers)
+
+    def parameters(self, vector: NDArray) -> Parameters:
+        """Return views of the vector, layer by layer; writing to them writes to it."""
+        layers = []
+        start, bias_start = 0, self.n_weights
+        for layer in self.layers:
+            stop = start + layer.n_inputs * layer.n_units
+            bias_stop = bias_start + layer.n_units
+            weights = vector[start:stop].reshape(layer.n_inputs, layer.n_units)
+            layers.append(LayerParameters(weights, vector[bias_start:bias_stop]))
+            start, bias_start = stop, bias_stop
+        return Parameters(vector, vector[: self.n_weights], layers)
+
+    def fill(
+        self, vector: NDArray, initializer: Initializer, rng: np.random.RandomState
+    ) -> None:
+        """Fill the vector with the parameters that training starts from."""
+        for i, layer in enumerate(self.parameters(vector).layers):
+            shape = layer.weights.shape
+            initializer(i, "weights", shape, rng, out=layer.weights)
+            initializer(i, "bias", shape, rng, out=layer.bias)
+
+    def allocate(
+        self, n_rows: int, dtype: np.dtype, separate: bool = False
+    ) -> list[LayerWork]:
+        """Return the work arrays of all layers for batches of up to `n_rows`."""
+        return [layer.allocate(n_rows, dtype, separate) for layer in self.layers]
+
+    def forward(self, parameters: Parameters, X, work: list[LayerWork]) -> NDArray:
+        """Fill net inputs and activations; return the net input of the output layer."""
+        below = X
+        for layer, own, layer_work in zip(
+            self.layers, parameters.layers, work, strict=True
+        ):
+            layer.forward(below, own, layer_work.net_input, layer_work.activation)
+            below = layer_work.activation
+        return work[-1].net_input
+
+    def backward(
+        self, parameters: Parameters, X, work: list[LayerWork], gradient: Parameters
+    ) -> None:
+        """Pass the delta of the output layer down; fill deltas and the gradient."""
+        for i in range(len(self.layers) - 1, 0, -1):
+            layer = self.layers[i]
+            layer.backward(work[i - 1].activation, work[i], gradient.layers[i])
+            layer.pass_down(parameters.layers[i], work[i], work[i - 1].delta)
+        self.layers[0].backward(X, work[0], gradient.layers[0])
+
+    def net_output(self, parameters: Parameters, X) -> NDArray:
+        """Return the net input of the output layer, shape (n_rows, n_outputs)."""
+        net_input = np.empty((X.shape[0], self.layers[-1].n_units), parameters.vector.dtype)
+        for rows in self._chunks(X.shape[0]):
+            below = X if rows.stop - rows.start == X.shape[0] else X[rows]
+            for layer, own in zip(self.layers[:-1], parameters.layers[:-1], strict=True):
+                z = np.empty((below.shape[0], layer.n_units), net_input.dtype)
+                layer.forward(below, own, z, z)
+                below = z
+            self.layers[-1].forward(below, parameters.layers[-1], *[net_input[rows]] * 2)
+        return net_input
+
+    def _chunks(self, n_rows: int) -> Iterator[slice]:
+        widest = max(layer.n_units for layer in self.layers)
+        size = max(1, CHUNK_ELEMENTS // widest)
+        for start in range(0, n_rows, size):
+            yield slice(start, min(start + size, n_rows))

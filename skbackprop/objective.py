@@ -1,0 +1,91 @@
+"""The objective: the loss of a network on a batch, plus the penalty on its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .conventions import ErrorConvention
+from .layers import LayerWork
+from .losses import Loss
+from .network import Network, Parameters
+from .spec import Spec
+
+__all__ = ["Batch", "Objective"]
+
+
+class Batch(NamedTuple):
+    """Rows that are used together."""
+
+    X: NDArray  # (n_rows, n_features), or a sparse array
+    target: NDArray  # (n_rows, n_outputs)
+    sample_weight: NDArray | None  # (n_rows,)
+
+    @property
+    def weight_sum(self) -> float:
+        """The sum of the sample weights: the number of rows where there are none."""
+        if self.sample_weight is None:
+            return self.X.shape[0]
+        return float(self.sample_weight.sum())
+
+
+@dataclass(kw_only=True)
+class Objective(Spec):
+    """``loss + alpha / 2 * sum(weights^2) / weight_sum``, and its signal.
+
+    Dividing the penalty by the sum of the sample weights (without them the number of
+    rows) is scikit-learn's definition of `alpha`.
+    """
+
+    network: Network
+    loss: Loss
+    alpha: float
+    convention: ErrorConvention
+
+    def value_and_gradient(
+        self,
+        parameters: Parameters,
+        batch: Batch,
+        work: list[LayerWork],
+        gradient: Parameters,
+    ) -> float:
+        """Return the objective; fill `work` and the gradient, signed by the convention."""
+        z = self.network.forward(parameters, batch.X, work)
+        delta = work[-1].delta
+        value = self.loss.value_and_delta(batch.target, z, delta, batch.sample_weight)
+        self.convention.orient(delta)
+        self.network.backward(parameters, batch.X, work, gradient)
+        return value + self._penalty(parameters, batch, gradient)
+
+    def net_output(self, vector: NDArray, X: NDArray) -> NDArray:
+        """Return the net input of the output layer, shape (n_rows, n_outputs)."""
+        with np.errstate(all="ignore"):
+            return self.network.net_output(self.network.parameters(vector), X)
+
+    def link(self, z: NDArray) -> NDArray:
+        """Turn the net input of the output layer into the output, in place."""
+        with np.errstate(all="ignore"):  # an exponential may overflow on its way to 0 or 1
+            self.loss.predict(z, out=z)
+        return z
+
+    def log_link(self, z: NDArray) -> NDArray:
+        """Turn the net input of the output layer into the output's logarithm, in place."""
+        with np.errstate(all="ignore"):
+            self.loss.log_predict(z, out=z)
+        return z
+
+    def output(self, vector: NDArray, X: NDArray) -> NDArray:
+        """Return the output of the network, shape (n_rows, n_outputs)."""
+        return self.link(self.net_output(vector, X))
+
+    def _penalty(self, parameters, batch, gradient):
+        """Return the penalty; add its signal to the gradient, in place."""
+        if self.alpha == 0:
+            return 0.0
+        weights, signal = parameters.weights, gradient.weights
+        strength = self.alpha / batch.weight_sum
+        signal += self.convention.orient(strength * weights)
+        return strength / 2 * float(np.dot(weights, weights))

@@ -1,0 +1,223 @@
+"""Parameters: what each may be, and the rules they name. Strings end here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Protocol
+
+import numpy as np
+
+from .activations import ACTIVATIONS, Activation
+from .conventions import CONVENTIONS, ErrorConvention
+from .initializers import INITIALIZERS, Initializer
+from .losses import Loss
+from .network import Network
+from .optimizers import OPTIMIZERS, Optimizer
+from .schedules import SCHEDULES, Schedule
+from .spec import Interval, build, complete, resolve
+
+__all__ = [
+    "check_parameters",
+    "hidden_sizes",
+    "make_convention",
+    "make_initializer",
+    "make_loss",
+    "make_network",
+    "make_optimizer",
+    "make_schedule",
+]
+
+INFINITY = float("inf")
+
+
+class Allowed(Protocol):
+    """Values a parameter may have, with words for them."""
+
+    def __contains__(self, value: object) -> bool: ...
+    def __str__(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """A few strings."""
+
+    names: tuple[str, ...]
+
+    def __contains__(self, value):
+        return isinstance(value, str) and value in self.names
+
+    def __str__(self):
+        return f"a str among {{{', '.join(map(repr, sorted(self.names)))}}}"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The instances of a type."""
+
+    kind: type | tuple[type, ...]
+    words: str
+
+    def __contains__(self, value):
+        return isinstance(value, self.kind)
+
+    def __str__(self):
+        return self.words
+
+
+@dataclass(frozen=True)
+class Either:
+    """One kind of value or another."""
+
+    alternatives: tuple[Allowed, ...]
+
+    def __contains__(self, value):
+        return any(value in allowed for allowed in self.alternatives)
+
+    def __str__(self):
+        *most, last = map(str, self.alternatives)
+        return f"{', '.join(most)} or {last}"
+
+
+BOOL = Instance((bool, np.bool_), "a bool")
+NONE = Instance(type(None), "None")
+POSITIVE = Interval(Real, 0, INFINITY, "()")
+NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
+COUNT = Interval(Integral, 1, INFINITY, "[)")
+RANDOM_STATE = Instance(
+    np.random.RandomState, "an instance of 'numpy.random.mtrand.RandomState'"
+)
+
+# Parameters that take a rule by name or as an object are checked where they are resolved.
+ALLOWED: dict[str, Allowed] = {
+    "alpha": NOT_NEGATIVE,
+    "batch_size": Either((Options(("auto",)), COUNT)),
+    "learning_rate_init": POSITIVE,
+    "power_t": NOT_NEGATIVE,
+    "max_iter": COUNT,
+    "shuffle": BOOL,
+    "random_state": Either((Interval(Integral, 0, 2**32 - 1), RANDOM_STATE, NONE)),
+    "tol": NOT_NEGATIVE,
+    "verbose": Either((Interval(Integral, 0, INFINITY, "[)"), BOOL)),
+    "warm_start": BOOL,
+    "momentum": Interval(Real, 0, 1),
+    "nesterovs_momentum": BOOL,
+    "early_stopping": BOOL,
+    "validation_fraction": Interval(Real, 0, 1, "[)"),
+    "beta_1": Interval(Real, 0, 1, "[)"),
+    "beta_2": Interval(Real, 0, 1, "[)"),
+    "epsilon": POSITIVE,
+    "n_iter_no_change": Either((COUNT, Interval(Real, INFINITY, INFINITY))),
+    "max_fun": COUNT,
+    "error_convention": Options(tuple(CONVENTIONS)),
+}
+
+
+def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
+    """Raise ValueError for the first parameter that is not what it may be."""
+    for name, allowed in ALLOWED.items():
+        _require(parameters[name] in allowed, name, owner, allowed, parameters[name])
+    hidden_sizes(parameters["hidden_layer_sizes"], owner)
+
+
+def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -> None:
+    if not condition:
+        raise ValueError(
+            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
+        )
+
+
+def hidden_sizes(value: Any, owner: str) -> list[int]:
+    """Return the numbers of hidden units, layer by layer."""
+    sizes = [value] if isinstance(value, Integral) else value
+    is_sequence = isinstance(sizes, (Sequence, np.ndarray)) and not isinstance(sizes, str)
+    _require(
+        is_sequence and all(size in COUNT for size in sizes),
+        "hidden_layer_sizes",
+        owner,
+        f"{COUNT} or a sequence of them, one per hidden layer",
+        value,
+    )
+    return [int(size) for size in sizes]
+
+
+def make_activation(value: Any, owner: str) -> Activation:
+    """Return the activation of the hidden units."""
+    found = resolve(
+        value,
+        ACTIVATIONS,
+        parameter="activation",
+        owner=owner,
+        methods=("forward", "backward"),
+    )
+    return _checked(found() if isinstance(value, str) else found)
+
+
+def make_network(sizes: Sequence[int], activation: Any, owner: str) -> Network:
+    """Return the network of the given layer sizes, input and output included."""
+    return Network.of_sizes(sizes, [make_activation(activation, owner)] * (len(sizes) - 2))
+
+
+def make_initializer(parameters: Mapping[str, Any], owner: str) -> Initializer:
+    """Return the initializer, with the factor that the activation asks for."""
+    activation = make_activation(parameters["activation"], owner)
+    factor = getattr(activation, "glorot_factor", 6.0)
+    return complete(INITIALIZERS["glorot_uniform"](), {"factor": factor})
+
+
+def make_loss(value: Any, registry: Mapping[str, Any], kind: str, owner: str) -> Loss:
+    """Return the loss; `kind` is the type of target, where names depend on it."""
+    methods = ("predict", "value_and_delta")
+    found = resolve(value, registry, parameter="loss", owner=owner, methods=methods)
+    if not isinstance(value, str):
+        return _checked(found)
+    return found[kind]() if isinstance(found, Mapping) else found()
+
+
+def make_optimizer(parameters: Mapping[str, Any], owner: str) -> Optimizer | None:
+    """Return the optimizer, None for L-BFGS, which is more than a rule for one step.
+
+    A named one takes its parameters from the estimator.
+    """
+    value = parameters["solver"]
+    found = resolve(
+        value,
+        {**OPTIMIZERS, "lbfgs": None},
+        parameter="solver",
+        owner=owner,
+        methods=("init", "update"),
+    )
+    if isinstance(value, str):
+        return found and build(found, parameters)
+    return _checked(found)
+
+
+def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
+    """Return the schedule; what it leaves open is taken from the estimator."""
+    value = parameters["learning_rate"]
+    given = {
+        "learning_rate_init": parameters["learning_rate_init"],
+        "patience": parameters["n_iter_no_change"],
+    }
+    if value in POSITIVE:
+        return SCHEDULES["constant"](learning_rate_init=float(value))
+    named = Options(tuple(SCHEDULES))
+    is_object = callable(value) and not isinstance(value, type)
+    words = Either((named, POSITIVE, Instance((), "a schedule object")))
+    _require(value in named or is_object, "learning_rate", owner, words, value)
+    if isinstance(value, str):
+        return complete(build(SCHEDULES[value], parameters), given)
+    return complete(_checked(value), given)
+
+
+def make_convention(value: str) -> ErrorConvention:
+    """Return the error convention of a name that was checked before."""
+    return CONVENTIONS[value]()
+
+
+def _checked(rule):
+    """Return the rule after the check of its own parameters, where it has one."""
+    if hasattr(rule, "check"):
+        rule.check()
+    return rule

@@ -1,0 +1,346 @@
+"""BackpropRegressor: a network that predicts quantities."""
+
+from __future__ import annotations
+
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
+
+from . import parameters as rules
+from .base import BaseBackprop, Request, has_partial_fit
+from .losses import REGRESSOR_LOSSES
+
+__all__ = ["BackpropRegressor"]
+
+
+class BackpropRegressor(RegressorMixin, BaseBackprop):
+    """A feed-forward neural network regressor trained by backpropagation.
+
+    It takes the parameters of scikit-learn's ``MLPRegressor`` and gives the same
+    numbers; the differences are listed in the migration guide.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Number of units of each hidden layer. An empty sequence gives a linear model.
+
+    activation : {"identity", "logistic", "sigmoid", "tanh", "relu"} or object, \
+            default="relu"
+        Activation of the hidden units. "sigmoid" is another name of "logistic". An
+        object follows :class:`skbackprop.activations.Activation`.
+
+    loss : {"squared_error", "poisson"} or object, default="squared_error"
+        What is minimised. "squared_error" is half the sum of squares over the outputs;
+        "poisson" is half the Poisson deviance, with exponential outputs and targets
+        that must not be negative. An object follows :class:`skbackprop.losses.Loss`.
+
+    error_convention : {"output_minus_target", "target_minus_output"}, \
+            default="output_minus_target"
+        Which way the error of an output is subtracted, and with it whether weight
+        updates are subtracted or added. It changes the sign of every signal that is
+        passed back and no result: the weights are the same bit for bit.
+
+    solver : {"adam", "sgd", "lbfgs"} or object, default="adam"
+        The rule that turns the gradient into a weight update. "lbfgs" works on all rows
+        at once. An object follows :class:`skbackprop.optimizers.Optimizer`; its own
+        parameters then count instead of `momentum`, `beta_1` and so on.
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, ``alpha / 2 * sum(weights ** 2) / n`` with n the
+        number of rows of the batch (the sum of their sample weights).
+
+    batch_size : int or "auto", default="auto"
+        Rows used for one step, at most the number of rows. "auto" is min(200, n_samples).
+
+    learning_rate : float, {"constant", "invscaling", "adaptive"} or object, \
+            default="constant"
+        A float is the learning rate itself and wins over `learning_rate_init`. A name
+        is a schedule that starts from `learning_rate_init`, for every stochastic solver:
+
+        - "constant" stays there;
+        - "invscaling" is ``learning_rate_init / (samples seen + 1) ** power_t``,
+          changed after each epoch;
+        - "adaptive" divides by 5 whenever there was no improvement of `tol` for more
+          than `n_iter_no_change` epochs, and stops at a rate of 1e-6 or less.
+
+        An object follows :class:`skbackprop.schedules.Schedule`.
+
+    learning_rate_init : float, default=0.001
+        The learning rate that schedules start from.
+
+    power_t : float, default=0.5
+        Exponent of the "invscaling" schedule.
+
+    max_iter : int, default=200
+        Largest number of epochs of one call of `fit` (of iterations for "lbfgs").
+
+    shuffle : bool, default=True
+        Whether the rows are put in a new order before each epoch.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the first weights, the validation rows and the order of the rows.
+
+    tol : float, default=1e-4
+        Smallest improvement of the training loss (of the validation score when
+        `early_stopping` is on) that counts as one. Gradient tolerance of "lbfgs".
+
+    verbose : bool or int, default=False
+        True prints a line per epoch; an int n > 1 prints the first and every n-th.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last call ended: weights, memory of the
+        solver, step count, schedule, random stream and order of the rows, so that two
+        calls of 5 epochs equal one of 10. With "lbfgs" only the weights are kept.
+
+    momentum : float, default=0.9
+        Factor on the previous weight update, for "sgd". From 0 to 1.
+
+    nesterovs_momentum : bool, default=True
+        Whether momentum looks one step ahead, for "sgd".
+
+    early_stopping : bool, default=False
+        Whether to set `validation_fraction` of the rows aside, to stop when the score
+        on them no longer improves, and to keep the weights of the best score. Has no
+        effect on "lbfgs".
+
+    validation_fraction : float, default=0.1
+        Fraction of the rows that `early_stopping` sets aside; two rows at least.
+
+    beta_1 : float, default=0.9
+        Decay of the first moment of "adam", in [0, 1).
+
+    beta_2 : float, default=0.999
+        Decay of the second moment of "adam", in [0, 1).
+
+    epsilon : float, default=1e-8
+        Added to the root of the second moment of "adam".
+
+    n_iter_no_change : int or inf, default=10
+        Patience: epochs without an improvement of `tol` that are borne.
+
+    max_fun : int, default=15000
+        Largest number of evaluations of the objective for "lbfgs".
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_inputs, n_units)
+        Weights, layer by layer. Writing to them changes the network.
+
+    intercepts_ : list of ndarray of shape (n_units,)
+        Biases, layer by layer. Writing to them changes the network.
+
+    loss_ : float
+        Objective (loss plus penalty) of the last epoch.
+
+    best_loss_ : float or None
+        Smallest objective of an epoch; None when `early_stopping` is on.
+
+    loss_curve_ : list of float
+        Objective of every epoch (of every iteration for "lbfgs").
+
+    validation_scores_ : list of float or None
+        R2 of the validation rows after every epoch of early stopping.
+
+    best_validation_score_ : float or None
+        The largest of `validation_scores_`.
+
+    n_iter_ : int
+        Number of epochs of the whole training, over all calls that continued it.
+
+    t_ : int
+        Number of samples seen by a stochastic solver, ``n_iter_`` times the training rows.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of units of the output layer.
+
+    out_activation_ : str
+        Activation of the output layer, the link of the loss.
+
+    n_features_in_ : int
+        Number of columns of X.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, where it had names that are all strings.
+
+    See Also
+    --------
+    BackpropClassifier : The same network for class labels.
+
+    Notes
+    -----
+    A failed `fit` or `partial_fit` leaves an estimator that was fitted before as it was.
+
+    References
+    ----------
+    Rumelhart, Hinton & Williams (1986), *Learning representations by back-propagating
+    errors*, Nature 323.
+
+    Kingma & Ba (2015), *Adam: a method for stochastic optimization*, ICLR.
+
+    Glorot & Bengio (2010), *Understanding the difficulty of training deep feedforward
+    neural networks*, AISTATS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbackprop import BackpropRegressor
+    >>> x = np.linspace(-2, 2, 200)[:, np.newaxis]
+    >>> reg = BackpropRegressor((20,), "tanh", solver="lbfgs", random_state=0)
+    >>> reg.fit(x, np.sin(2 * x[:, 0])).predict([[0.5]]).round(2)
+    array([0.84])
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss="squared_error",
+        error_convention="output_minus_target",
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.error_convention = error_convention
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+
+    def fit(self, X, y, sample_weight=None):
+        """Train the network on X and y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to learn from. float32 stays float32, all else becomes float64.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target values.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts; not negative. None: all the same.
+
+        Returns
+        -------
+        self : BackpropRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For a parameter, X, y or sample_weight that cannot be used, and when the
+            training diverges.
+        """
+        return self._train_copy(Request(X, y, sample_weight))
+
+    @available_if(has_partial_fit)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train one epoch on a chunk of rows, going on exactly from the last call.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The chunk.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target values.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts; not negative. None: all the same.
+
+        Returns
+        -------
+        self : BackpropRegressor
+            The estimator after the epoch.
+
+        Raises
+        ------
+        AttributeError
+            If `solver` is "lbfgs".
+        ValueError
+            As in `fit`, if `early_stopping` is on, and if the network cannot go on with
+            this chunk because its shape changed.
+        """
+        return self._train_copy(Request(X, y, sample_weight, incremental=True))
+
+    def predict(self, X):
+        """Predict target values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to predict.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The outputs of the network.
+        """
+        output = self._output(X)
+        return output[:, 0] if output.shape[1] == 1 else output
+
+    # -- what the base class asks for --------------------------------------------------
+
+    def _encode(self, y, request, fresh):
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return y.reshape(len(y), -1)
+
+    def _make_loss(self):
+        return rules.make_loss(
+            self.loss, REGRESSOR_LOSSES, "continuous", type(self).__name__
+        )
+
+    def _score_output(self, output, target, sample_weight):
+        return r2_score(target, output, sample_weight=sample_weight)
+
+    def _strata(self, target):
+        return None, 0
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

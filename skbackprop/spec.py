@@ -1,0 +1,141 @@
+"""Specs: rules held as plain parameters that scikit-learn can clone, search and print.
+
+A spec remembers nothing: what a rule has to remember during training lies in the
+state. That is why one spec can serve many estimators at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Interval", "Spec", "build", "complete", "number", "resolve"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers a parameter may be, e.g. ``Interval(Real, 0, 1, "[)")``.
+
+    A bool is not a number here, though Python lets it pass as one.
+    """
+
+    kind: type
+    low: float
+    high: float
+    ends: str = "[]"
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, self.kind):
+            return False
+        above = value >= self.low if self.ends[0] == "[" else value > self.low
+        below = value <= self.high if self.ends[1] == "]" else value < self.high
+        return bool(above and below)
+
+    def __str__(self) -> str:
+        kind = "an int" if self.kind is Integral else "a float"
+        low, high = (
+            str(end) if np.isinf(end) else repr(self._of_kind(end))
+            for end in (self.low, self.high)
+        )
+        return f"{kind} in the range {self.ends[0]}{low}, {high}{self.ends[1]}"
+
+    def _of_kind(self, end: float) -> float:
+        return int(end) if self.kind is Integral else float(end)
+
+
+def number(
+    default: Any, low: float, high: float, ends: str = "[]", kind: type = Real
+) -> Any:
+    """Declare a dataclass field that takes a number of an interval."""
+    return field(default=default, metadata={"allowed": Interval(kind, low, high, ends)})
+
+
+@dataclass(kw_only=True)
+class Spec:
+    """A rule as a parameter holder, with scikit-learn's ``get_params`` and ``set_params``.
+
+    Subclasses are dataclasses; their fields are their parameters.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name, those of nested specs as ``outer__inner``."""
+        params = {f.name: getattr(self, f.name) for f in fields(self)}
+        if deep:
+            for name, value in list(params.items()):
+                if isinstance(value, Spec):
+                    nested = value.get_params()
+                    params |= {f"{name}__{key}": nested[key] for key in nested}
+        return params
+
+    def set_params(self, **params: Any) -> Spec:
+        """Set parameters by name, those of nested specs as ``outer__inner``."""
+        for key, value in params.items():
+            name, _, inner = key.partition("__")
+            if name not in {f.name for f in fields(self)}:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for {type(self).__name__}. "
+                    f"Valid parameters are: {[f.name for f in fields(self)]}."
+                )
+            if inner:
+                getattr(self, name).set_params(**{inner: value})
+            else:
+                setattr(self, name, value)
+        return self
+
+    def check(self) -> None:
+        """Raise ValueError when a parameter is not what its field declares."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            allowed = f.metadata.get("allowed")
+            if isinstance(value, Spec):
+                value.check()
+            elif allowed is not None and value not in allowed and value is not f.default:
+                raise ValueError(
+                    f"The {f.name!r} parameter of {type(self).__name__} must be "
+                    f"{allowed}. Got {value!r} instead."
+                )
+
+
+def build(cls: type[Spec], parameters: Mapping[str, Any]) -> Spec:
+    """Make a spec whose fields take the values of the parameters of the same names."""
+    names = {f.name for f in fields(cls)}
+    return cls(**{name: parameters[name] for name in names & parameters.keys()})
+
+
+def complete(spec: Any, parameters: Mapping[str, Any]) -> Any:
+    """Fill the fields that a spec left at None; the given spec stays as it was."""
+    if not isinstance(spec, Spec):
+        return spec
+    current = spec.get_params(deep=False)
+    missing = {n: v for n, v in parameters.items() if n in current and current[n] is None}
+    return type(spec)(**{**current, **missing}) if missing else spec
+
+
+def resolve(
+    value: Any,
+    registry: Mapping[str, Any],
+    *,
+    parameter: str,
+    owner: str,
+    methods: tuple[str, ...],
+) -> Any:
+    """Look a name up in a registry, or let an object with the right methods pass.
+
+    Returns the registry's entry for a name, the object itself otherwise. Raises
+    ValueError for an unknown name and for an object that lacks one of `methods`.
+    """
+    if isinstance(value, str) and value in registry:
+        return registry[value]
+    is_object = not isinstance(value, (str, type))
+    if is_object and all(callable(getattr(value, name, None)) for name in methods):
+        return value
+    names = ", ".join(repr(name) for name in sorted(registry))
+    hint = f" Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
+    raise ValueError(
+        f"The {parameter!r} parameter of {owner} must be a str among {{{names}}} or an "
+        f"object with {' and '.join(methods)}. Got {value!r} instead.{hint}"
+    )

@@ -1,0 +1,39 @@
+"""Stopping: when to stop, and which parameters to keep. Consumers of reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .spec import Spec
+from .state import Plan, State
+
+__all__ = ["Patience"]
+
+
+@dataclass(kw_only=True)
+class Patience(Spec):
+    """Stop after more than `patience` epochs without an improvement of `tol`.
+
+    What is watched is a merit, larger is better: a validation score, or minus the
+    training loss. A schedule that reacts gets its turn first: as long as it lowers the
+    learning rate, training goes on.
+    """
+
+    tol: float
+    patience: float
+    keep_best: bool = False
+
+    def watch(self, merit: float, state: State) -> None:
+        """Count the epochs without improvement; keep the best parameters if asked to."""
+        state.n_stale = state.n_stale + 1 if merit < state.best + self.tol else 0
+        if merit > state.best:
+            state.best = merit
+            if self.keep_best:
+                state.best_vector[...] = state.vector
+
+    def is_over(self, plan: Plan, state: State) -> bool:
+        """Say whether training should stop; a lowered learning rate starts a new count."""
+        react = getattr(plan.schedule, "react", None)
+        if react and react(state.schedule_memory, state.n_stale, plan.learning_rate(state)):
+            state.n_stale = 0
+        return state.n_stale > self.patience

@@ -1,0 +1,79 @@
+"""Training: epochs as a generator of reports. To stop is to stop asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from .engines import Engine, check_finite
+from .state import Data, Plan, State
+
+__all__ = ["EpochReport", "minimize_lbfgs", "train"]
+
+
+class EpochReport(NamedTuple):
+    """What is known when an epoch ends; all counts begin with the first call."""
+
+    epoch: int
+    step: int
+    loss: float
+    learning_rate: float
+
+
+def train(plan: Plan, state: State, data: Data, engine: Engine) -> Iterator[EpochReport]:
+    """Train for ever, one :class:`EpochReport` per epoch; stop by not asking for more."""
+    for loss in engine.epochs(plan, state, data):
+        yield EpochReport(state.epoch, state.step, loss, plan.learning_rate(state))
+
+
+def minimize_lbfgs(
+    plan: Plan,
+    state: State,
+    data: Data,
+    engine: Engine,
+    *,
+    options: dict[str, float],
+    callback: Callable[[EpochReport], None],
+) -> OptimizeResult:
+    """Minimise the objective over all rows by L-BFGS, in place on the state.
+
+    Liu & Nocedal (1989), *On the limited memory BFGS method for large scale
+    optimization*, in SciPy's implementation. `callback` gets a report per iteration.
+    """
+    value_and_gradient = _mathematical(plan, state, data, engine)
+
+    def report(intermediate_result):
+        state.epoch += 1
+        callback(EpochReport(state.epoch, state.epoch, float(intermediate_result.fun), 1.0))
+
+    with np.errstate(all="ignore"):  # a line search may probe infinity and recover
+        result = minimize(
+            value_and_gradient,
+            state.vector,
+            method="L-BFGS-B",
+            jac=True,
+            options=options,
+            callback=report,
+        )
+    check_finite(float(result.fun), state, 1.0)
+    state.vector[...] = result.x
+    return result
+
+
+def _mathematical(plan, state, data, engine):
+    """Return the objective as SciPy wants it: of a vector, with the derivative uphill."""
+    objective = plan.objective
+    parameters = objective.network.parameters(np.empty_like(state.vector))
+    gradient = objective.network.parameters(np.empty_like(state.vector))
+    work = objective.network.allocate(data.X.shape[0], state.vector.dtype)
+
+    def value_and_gradient(x):
+        parameters.vector[...] = x
+        value = objective.value_and_gradient(parameters, data, work, gradient)
+        uphill = objective.convention.orient(gradient.vector)
+        return value, engine.reduce(uphill.astype(np.float64))
+
+    return value_and_gradient
