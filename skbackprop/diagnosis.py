@@ -48,8 +48,8 @@ def _dead_layers(objective, vector, X):
     for i, activation in enumerate(objective.hidden_activations(vector, X)):
         if not activation.any():
             yield (
-                f"All {activation.shape[1]} units of hidden layer {i + 1} are dead: 0 for every "
-                "row, so nothing below them can learn. Try a smaller learning rate, "
+                f"All {activation.shape[1]} units of hidden layer {i + 1} are dead: 0 for "
+                "every row, so nothing below them can learn. Try a smaller learning rate, "
                 "scaled inputs, or activation='leaky_relu'."
             )
 
