@@ -285,7 +285,7 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
     _require(value in named or is_object, "learning_rate", owner, words, value)
     if isinstance(value, str):
         return complete(build(SCHEDULES[value], parameters), given)
-    return complete(_checked(value), given)
+    return _checked(complete(value, given))
 
 
 def make_convention(value: str) -> ErrorConvention:
