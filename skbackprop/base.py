@@ -150,7 +150,8 @@ class BaseBackprop(FittedNetwork, ABC):
             )
 
     def _as_data(self, X, target, sample_weight):
-        target = target.astype(X.dtype)
+        with np.errstate(over="ignore"):  # what overflows is reported as such
+            target = target.astype(X.dtype)
         check_target(target, self._make_loss())
         return Data(
             X, target, self._row_weights(target, check_sample_weight(sample_weight, X))
