@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from copy import copy
+from copy import copy, deepcopy
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -98,6 +98,15 @@ class BaseBackprop(BaseEstimator, ABC):
                 "partial_fit does not support early_stopping=True: a chunk is not a data "
                 "set to split. Use early_stopping=False, or fit."
             )
+        state, data = self._begin(request)
+        if _is_lbfgs(self.solver):
+            self._run_lbfgs(state, data)
+        else:
+            self._run_epochs(state, data, request.incremental)
+        self._conclude(state)
+
+    def _begin(self, request):
+        """Return the state that training starts from or goes on with, and checked data."""
         state = None
         if hasattr(self, "_state") and (request.incremental or self.warm_start):
             state = State(**self._state).copy()
@@ -107,12 +116,7 @@ class BaseBackprop(BaseEstimator, ABC):
             X, target.astype(X.dtype), check_sample_weight(request.sample_weight, X)
         )
         _check_target(data.target, self._make_loss())
-        state = self._prepare_state(data, state)
-        if _is_lbfgs(self.solver):
-            self._run_lbfgs(state, data)
-        else:
-            self._run_epochs(state, data, request.incremental)
-        self._conclude(state)
+        return self._prepare_state(data, state), data
 
     def _check_parameters(self):
         parameters, owner = self.get_params(deep=False), type(self).__name__
@@ -360,16 +364,42 @@ class BaseBackprop(BaseEstimator, ABC):
 
     def _net_output(self, X):
         """Return the checked net input of the output layer and the objective."""
-        check_is_fitted(self)
-        vector = self._vector
-        X = validate_data(self, X, accept_sparse="csr", dtype=vector.dtype, reset=False)
-        objective = self._objective(self._state["layer_sizes"])
+        objective, vector, X = self._open_rows(X)
         return objective, objective.net_output(vector, X)
 
     def _output(self, X):
         """Return the output of the network for checked rows, shape (n_rows, n_outputs)."""
         objective, z = self._net_output(X)
         return objective.link(z)
+
+    # -- what is opened for those who look inside --------------------------------------
+
+    def _open_rows(self, X):
+        """Return the objective, the parameters that predict, and checked rows."""
+        check_is_fitted(self)
+        vector = self._vector
+        X = validate_data(self, X, accept_sparse="csr", dtype=vector.dtype, reset=False)
+        return self._objective(self._state["layer_sizes"]), vector, X
+
+    def _open_step(self, X, y, sample_weight=None):
+        """Return plan, state and data with which `partial_fit` would begin on these rows.
+
+        All are copies: the estimator, fitted or not, and its random stream stay as they
+        are. The plan has no optimizer where the solver is L-BFGS.
+        """
+        self._check_parameters()
+        opened, is_fitted = copy(self), hasattr(self, "_state")
+        opened.early_stopping = False  # one step on given rows sets none of them aside
+        if not is_fitted:
+            opened.random_state = deepcopy(check_random_state(self.random_state))
+        request = Request(X, y, sample_weight, incremental=is_fitted)
+        state, data = opened._begin(request)
+        state.rng = deepcopy(state.rng)
+        opened._arrange_rows(state, data)
+        plan = opened._plan(state, incremental=True)
+        if plan.optimizer is not None:
+            state.refresh_memory(plan.optimizer)
+        return plan, state, data
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
