@@ -27,7 +27,11 @@ __all__ = [
 
 
 class Activation(Protocol):
-    """What a layer needs of an activation."""
+    """What a layer needs of an activation.
+
+    An activation may also have `written`, value and derivative as formulas in z and a,
+    into which a trace puts numbers.
+    """
 
     saves: Literal["activation", "net_input"]
 
@@ -44,6 +48,7 @@ class Identity(Spec):
 
     saves = "activation"
     name = "identity"
+    written = ("z", "1")
 
     def forward(self, z, out):
         if out is not z:
@@ -59,6 +64,7 @@ class Sigmoid(Spec):
 
     saves = "activation"
     name = "logistic"
+    written = ("1 / (1 + exp(-z))", "a * (1 - a)")
     glorot_factor = 2.0
 
     def forward(self, z, out):
@@ -78,6 +84,7 @@ class Tanh(Spec):
 
     saves = "activation"
     name = "tanh"
+    written = ("tanh(z)", "1 - a * a")
 
     def forward(self, z, out):
         np.tanh(z, out=out)
@@ -92,6 +99,7 @@ class Relu(Spec):
 
     saves = "activation"
     name = "relu"
+    written = ("max(z, 0)", "1 if a > 0 else 0")
 
     def forward(self, z, out):
         np.maximum(z, 0, out=out)
@@ -106,6 +114,7 @@ class Exponential(Spec):
 
     saves = "activation"
     name = "exp"
+    written = ("exp(z)", "a")
 
     def forward(self, z, out):
         np.exp(z, out=out)
@@ -120,6 +129,7 @@ class Softmax(Spec):
 
     saves = "activation"
     name = "softmax"
+    written = ("exp(z) / sum(exp(z))", "")
 
     def forward(self, z, out):
         np.subtract(z, z.max(axis=1, keepdims=True), out=out)  # exp cannot overflow

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
-__all__ = ["check_sample_weight", "split_rows"]
+__all__ = ["check_backprop", "check_sample_weight", "split_rows"]
+
+
+def check_backprop(estimator, function: str) -> None:
+    """Raise TypeError for what is not one of this library's estimators."""
+    if not hasattr(estimator, "_open_step"):
+        raise TypeError(
+            f"{function} needs a BackpropClassifier or a BackpropRegressor. Got "
+            f"{type(estimator).__name__}. Of a Pipeline pass the last step, pipeline[-1], "
+            "with X as pipeline[:-1].transform(X) gives it."
+        )
 
 
 def check_sample_weight(sample_weight, X) -> NDArray | None:

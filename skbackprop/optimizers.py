@@ -21,7 +21,12 @@ INFINITY = float("inf")
 
 
 class Optimizer(Protocol):
-    """A rule; what it remembers is handed to it with every call."""
+    """A rule; what it remembers is handed to it with every call.
+
+    A rule may also have `written`, the formulas of its memory and its update by name,
+    into which a trace puts numbers. The names are those of the memory and of the rule's
+    parameters, `learning_rate`, `gradient`, `t` and, last, `update`.
+    """
 
     def init(self, vector: NDArray) -> dict[str, NDArray]:
         """Return the memory before the first step: arrays like `vector`."""
@@ -47,6 +52,17 @@ class SGD(Spec):
 
     momentum: float = number(0.0, 0, 1)
     nesterovs_momentum: bool = False
+
+    @property
+    def written(self):
+        move = "learning_rate * gradient"
+        if self.momentum == 0:
+            return {"update": move}
+        velocity = f"momentum * velocity + {move}"
+        return {
+            "velocity": velocity,
+            "update": velocity if self.nesterovs_momentum else "velocity",
+        }
 
     def init(self, vector):
         return {"velocity": np.zeros_like(vector)}
