@@ -125,6 +125,7 @@ class LeakyRelu(Spec):
 
     saves = "activation"
     name = "leaky_relu"
+    written = ("max(z, slope * z)", "1 if a > 0 else slope")
 
     def forward(self, z, out):
         np.maximum(z, self.slope * z, out=out)
@@ -141,6 +142,7 @@ class Elu(Spec):
 
     saves = "activation"
     name = "elu"
+    written = ("z if z > 0 else alpha * (exp(z) - 1)", "1 if a > 0 else a + alpha")
 
     def forward(self, z, out):
         negative = self.alpha * np.expm1(np.minimum(z, 0))
@@ -158,6 +160,10 @@ class Selu(Spec):
 
     saves = "activation"
     name = "selu"
+    written = (
+        "scale * (z if z > 0 else alpha * (exp(z) - 1))",
+        "scale if a > 0 else a + scale * alpha",
+    )
 
     scale = 1.0507009873554805
     alpha = 1.6732632423543772
@@ -193,6 +199,7 @@ class Silu(Spec):
 
     saves = "net_input"
     name = "silu"
+    written = ("z / (1 + exp(-z))", "")
 
     def forward(self, z, out):
         np.divide(z, 1 + np.exp(-z), out=out)
@@ -224,6 +231,7 @@ class Softplus(Spec):
 
     saves = "net_input"
     name = "softplus"
+    written = ("log(1 + exp(z))", "1 / (1 + exp(-z))")
 
     def forward(self, z, out):
         out[...] = _softplus(z)

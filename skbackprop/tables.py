@@ -30,8 +30,8 @@ class Section:
 
 
 def numeral(value: float, digits: int = 6) -> str:
-    """Return a number with some significant digits, in parentheses if it is negative."""
-    text = f"{value:.{digits}g}"
+    """Return a number with some significant digits, in parentheses where it is negative."""
+    text = f"{value + 0:.{digits}g}"  # the sum turns -0 into 0
     return f"({text})" if text.startswith("-") else text
 
 

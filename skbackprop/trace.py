@@ -36,6 +36,9 @@ class LayerTrace:
         The weighted sums and their values after the function; the activation of the
         output layer is the output.
 
+    mask : ndarray of shape (n_rows, n_units) or None
+        What dropout multiplied the activation with; None without dropout.
+
     error : ndarray of shape (n_rows, n_units) or None
         Output minus target, or target minus output; None for hidden layers.
 
@@ -46,27 +49,32 @@ class LayerTrace:
     delta : ndarray of shape (n_rows, n_units)
         Derivative of the loss by the net input, signed by the convention.
 
-    weights_before, weights_gradient, weights_update, weights_after : ndarray of shape \
-            (n_inputs, n_units)
+    weights_before, weights_gradient, weights_clipped, weights_update, weights_after : \
+            ndarray of shape (n_inputs, n_units)
         The weights, the derivative of the objective by them, signed by the convention,
-        the amount by which the step moved them, and where they arrived.
+        the same after `clip_norm`, the update that the optimizer made of it, and where
+        the weights arrived.
 
-    bias_before, bias_gradient, bias_update, bias_after : ndarray of shape (n_units,)
+    bias_before, bias_gradient, bias_clipped, bias_update, bias_after : ndarray of shape \
+            (n_units,)
         The same of the biases.
     """
 
     inputs: NDArray
     net_input: NDArray
     activation: NDArray
+    mask: NDArray | None
     error: NDArray | None
     slope: NDArray | None
     delta: NDArray
     weights_before: NDArray
     weights_gradient: NDArray
+    weights_clipped: NDArray
     weights_update: NDArray
     weights_after: NDArray
     bias_before: NDArray
     bias_gradient: NDArray
+    bias_clipped: NDArray
     bias_update: NDArray
     bias_after: NDArray
 
@@ -208,28 +216,28 @@ def trace_step(estimator, X, y, sample_weight=None) -> StepTrace:
     """
     check_backprop(estimator, "trace_step")
     plan, state, data = estimator._open_step(X, y, sample_weight)
-    _check_is_one_step(plan, data)
+    _check_is_one_step(estimator, plan, data)
     before, learning_rate = state.copy(), plan.learning_rate(state)
     objective = _KeepingObjective.of(plan.objective)
     optimizer = _KeepingOptimizer(plan.optimizer)
     keeping = replace(plan, objective=objective, optimizer=optimizer)
     next(NumpyEngine().epochs(keeping, state, data))
-    loss_before, objective_before = _values(plan.objective, before.vector, objective.batch)
-    loss_after, objective_after = _values(plan.objective, state.vector, objective.batch)
     vectors = {
         "before": before.vector,
         "gradient": objective.gradient,
-        "update": np.concatenate(optimizer.blocks),
+        "clipped": np.concatenate(optimizer.gradients),
+        "update": np.concatenate(optimizer.updates),
         "after": state.vector,
     }
+    loss_after, objective_after = objective.values_at(state.vector)
     return StepTrace(
         layers=_layers(objective, vectors),
         rows=state.order,
         target=objective.batch.target,
         sample_weight=objective.batch.sample_weight,
-        loss_before=loss_before,
+        loss_before=objective.loss_of(objective.work[-1].net_input, objective.batch),
         loss_after=loss_after,
-        objective_before=objective_before,
+        objective_before=objective.value,
         objective_after=objective_after,
         step=state.step,
         learning_rate=learning_rate,
@@ -240,11 +248,16 @@ def trace_step(estimator, X, y, sample_weight=None) -> StepTrace:
     )
 
 
-def _check_is_one_step(plan, data):
+def _check_is_one_step(estimator, plan, data):
     if plan.optimizer is None:
         raise ValueError(
-            "trace_step needs a stochastic solver: solver='lbfgs' does not go step by step. "
-            "Use solver='sgd' or solver='adam'."
+            "trace_step needs a stochastic solver: solver='lbfgs' does not go step by "
+            "step. Use solver='sgd' or solver='adam'."
+        )
+    if isinstance(getattr(estimator, "class_weight", None), str):
+        raise ValueError(
+            "trace_step cannot balance classes, which needs all rows at once. Pass the "
+            "weights of these rows as sample_weight, and set class_weight=None."
         )
     n_rows = data.X.shape[0]
     if n_rows > plan.batch_size:
@@ -270,37 +283,36 @@ class _KeepingObjective(Objective):
         return cls(**{**vars(objective), "network": network})
 
     def value_and_gradient(self, parameters, batch, work, gradient):
-        value = super().value_and_gradient(parameters, batch, work, gradient)
+        self.value = super().value_and_gradient(parameters, batch, work, gradient)
         self.batch = Batch(*(None if array is None else array.copy() for array in batch))
         self.work = work
         self.gradient = gradient.vector.copy()  # the optimizer overwrites it
-        return value
+        return self.value
+
+    def values_at(self, vector):
+        """Return loss and objective of the kept batch, under the kept dropout masks."""
+        parameters, gradient = map(self.network.parameters, (vector, vector.copy()))
+        work = self.network.allocate(self.batch.X.shape[0], vector.dtype)
+        for own, kept in zip(work, self.work, strict=True):
+            own.mask[...] = kept.mask
+        with np.errstate(all="ignore"):
+            value = super().value_and_gradient(parameters, self.batch, work, gradient)
+        return self.loss_of(work[-1].net_input, self.batch), value
 
 
 class _KeepingOptimizer:
-    """An optimizer that keeps the update it made, block after block."""
+    """An optimizer that keeps the gradients it got and the updates it made of them."""
 
     def __init__(self, optimizer):
-        self.optimizer, self.blocks = optimizer, []
+        self.optimizer, self.gradients, self.updates = optimizer, [], []
 
     def __getattr__(self, name):
         return getattr(self.optimizer, name)
 
     def update(self, gradient, memory, learning_rate, t):
+        self.gradients.append(gradient.copy())
         self.optimizer.update(gradient, memory, learning_rate, t)
-        self.blocks.append(gradient.copy())
-
-
-def _values(objective, vector, batch):
-    """Return the loss and the objective of a batch."""
-    network = objective.network
-    parameters, gradient = (network.parameters(array) for array in (vector, vector.copy()))
-    work = network.allocate(batch.X.shape[0], vector.dtype)
-    with np.errstate(all="ignore"):
-        return tuple(
-            each.value_and_gradient(parameters, batch, work, gradient)
-            for each in (replace(objective, alpha=0.0), objective)
-        )
+        self.updates.append(gradient.copy())
 
 
 def _layers(objective, vectors):
@@ -318,8 +330,16 @@ def _layers(objective, vectors):
             for name, layers_of in views.items()
             for part in ("weights", "bias")
         }
-        layers.append(LayerTrace(inputs=below, delta=work.delta, **signals, **parameters))
-        below = work.activation
+        layers.append(
+            LayerTrace(
+                inputs=below,
+                mask=work.mask if network.layers[i].dropout else None,
+                delta=work.delta,
+                **signals,
+                **parameters,
+            )
+        )
+        below = work.output
     return layers
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -38,16 +39,20 @@ def sections(trace) -> list[Section]:
 
 
 def _title(trace):
-    sizes = [trace.layers[0].inputs.shape[1], *(len(lay.bias_before) for lay in trace.layers)]
+    sizes = [
+        trace.layers[0].inputs.shape[1],
+        *(len(lay.bias_before) for lay in trace.layers),
+    ]
     words, n_rows = _words(trace), len(trace.rows)
     rows = _joined([str(trace.rows[r]) for r in _some(n_rows)], n_rows, ", ")
+    network = "-".join(map(str, sizes))
     return Section(
-        heading=f"One training step: {'-'.join(map(str, sizes))} network, step {trace.step}",
+        heading=f"One training step: {network} network, step {trace.step}",
         prose=[
             f"row{'s' if n_rows > 1 else ''} {rows} of X",
             f"learning rate {_plain(trace.learning_rate)}, {trace.plan.optimizer}",
-            f"error e = {words.error} (o output, t target): signals point {words.direction}, "
-            f"so {words.move.format(update='the update', parameter='the parameter')}",
+            f"error e = {words.error} (o output, t target): signals point "
+            f"{words.direction}, so {words.move.format(update='the update', parameter='the parameter')}",
             "every line below: a quantity, the numbers put in, the result",
         ],
     )
@@ -55,7 +60,7 @@ def _title(trace):
 
 def _outcome(trace):
     lines = [("loss before", "", trace.loss_before), ("loss after", "", trace.loss_after)]
-    return Section(heading="The same rows before and after", rows=_table(trace, lines))
+    return Section(heading="The same rows before and after", rows=_table(lines))
 
 
 # -- error and loss --------------------------------------------------------------------
@@ -95,7 +100,7 @@ def _errors(trace):
     return Section(
         heading="Error",
         prose=[f"e = {formula}"],
-        rows=_table(trace, lines, units=n_outputs),
+        rows=_table(lines, rows=len(trace.rows), units=n_outputs),
     )
 
 
@@ -112,7 +117,11 @@ def _loss(trace):
         ]
     if len(trace.rows) > 1 or not formula:
         lines.append(("loss", mean, trace.loss_before))
-    return Section(heading="Loss", prose=prose, rows=_table(trace, lines + _penalty(trace)))
+    return Section(
+        heading="Loss",
+        prose=prose,
+        rows=_table(lines + _penalty(trace), rows=len(trace.rows)),
+    )
 
 
 def _loss_formula(trace):
@@ -190,15 +199,20 @@ class _Layer:
         self.numbers = trace.layers[number]
         self.n_inputs, self.n_units = self.numbers.weights_before.shape
         self.is_output = number == len(trace.layers) - 1
-        self.below, self.letter = "x" if number == 0 else "a", "o" if self.is_output else "a"
+        self.below, self.letter = (
+            "x" if number == 0 else "a",
+            "o" if self.is_output else "a",
+        )
+        self.norm = _clipped_norm(trace)
+        self.decay = getattr(trace.plan.optimizer, "weight_decay", 0.0)
         objective = trace.plan.objective
         if self.is_output:
-            activation = getattr(objective.loss, "link", None)
+            self.activation = getattr(objective.loss, "link", None)
             self.name = getattr(objective.loss, "output_activation", "custom")
         else:
-            activation = objective.network.layers[number].activation
-            self.name = getattr(activation, "name", type(activation).__name__)
-        self.formula, self.slope = getattr(activation, "written", ("", ""))
+            self.activation = objective.network.layers[number].activation
+            self.name = getattr(self.activation, "name", type(self.activation).__name__)
+        self.formula, self.slope = getattr(self.activation, "written", ("", ""))
 
     def forward(self):
         numbers, letter, lines = self.numbers, self.letter, []
@@ -208,14 +222,24 @@ class _Layer:
                 z, bias = numbers.net_input[r, j], numeral(numbers.bias_before[j])
                 terms = _products(inputs, numbers.weights_before[:, j])
                 lines.append((f"z[{j}]{of_row}", f"{bias} + {terms}", z))
-                put_in = _put_in(_summed(self.formula, numbers.net_input[r]), z=z)
-                lines.append((f"{letter}[{j}]{of_row}", put_in, numbers.activation[r, j]))
+                a = numbers.activation[r, j]
+                put_in = _put_in(
+                    _summed(self.formula, numbers.net_input[r]), self.activation, z=z
+                )
+                lines.append((f"{letter}[{j}]{of_row}", put_in, a))
+                if numbers.mask is not None:
+                    put_in = f"{numeral(numbers.mask[r, j])} * {numeral(a)}"
+                    lines.append(
+                        (f"dropped a[{j}]{of_row}", put_in, numbers.mask[r, j] * a)
+                    )
         where = ", a from the layer below" if self.number else ""
         prose = [
             f"z[j] = b[j] + sum over i of {self.below}[i] * w[i, j]{where}",
             f"{letter} = {self.formula or 'f(z)'}   ({self.name})",
         ]
-        return self._section("Forward", prose, lines)
+        if numbers.mask is not None:
+            prose.append("dropped a = mask * a, which the layer above sees")
+        return self._section("Forward", prose, lines, rows=len(self.trace.rows))
 
     def backward(self):
         numbers, lines = self.numbers, []
@@ -224,7 +248,7 @@ class _Layer:
             for j in _some(self.n_units):
                 if delta.needs_slope:
                     z, a = numbers.net_input[r, j], numbers.activation[r, j]
-                    put_in = _put_in(self.slope, z=z, a=a)
+                    put_in = _put_in(self.slope, self.activation, z=z, a=a)
                     lines.append((f"slope[{j}]{of_row}", put_in, numbers.slope[r, j]))
                 put_in = delta.numbers(r, j)
                 lines.append((f"delta[{j}]{of_row}", put_in, numbers.delta[r, j]))
@@ -232,7 +256,7 @@ class _Layer:
         if delta.needs_slope:
             slope = re.sub(r"\ba\b", self.letter, self.slope) or "f'(z)"
             prose.insert(0, f"slope = d {self.letter} / d z = {slope}")
-        return self._section("Backward", prose, lines)
+        return self._section("Backward", prose, lines, rows=len(self.trace.rows))
 
     def _output_delta(self):
         """Return the first of the textbooks' formulas that gives the deltas."""
@@ -258,16 +282,17 @@ class _Layer:
         """Return the chain rule through the layer above, where it goes unit by unit."""
         numbers, above = self.numbers, self.trace.layers[self.number + 1]
         chain = "sum over k of delta[k] * w[j, k] of the layer above"
-        signal = above.delta @ above.weights_before.T
-        if numbers.slope is None or not _same(
-            signal * numbers.slope, numbers.delta, signal.dtype
-        ):
+        factors = [("slope[j]", numbers.slope), ("mask[j]", numbers.mask)]
+        factors = {name: factor for name, factor in factors if factor is not None}
+        product = np.prod(list(factors.values()), axis=0)
+        product = product * (above.delta @ above.weights_before.T)
+        if numbers.slope is None or not _same(product, numbers.delta, product.dtype):
             return DeltaFormula(f"{self.name} differentiated, times the {chain}")
         return DeltaFormula(
-            f"slope[j] * {chain}",
+            f"{' * '.join(factors)} * {chain}",
             lambda r, j: (
-                f"{numeral(numbers.slope[r, j])} * "
-                f"({_products(above.delta[r], above.weights_before[j])})"
+                " * ".join(numeral(factor[r, j]) for factor in factors.values())
+                + f" * ({_products(above.delta[r], above.weights_before[j])})"
             ),
             needs_slope=True,
         )
@@ -280,36 +305,59 @@ class _Layer:
             lines += self._moves("bias", (j,))
         of_rows = "sum over rows of " if len(self.trace.rows) > 1 else ""
         penalty = self._penalty("alpha", "w[i, j]")
+        optimizer = self.trace.plan.optimizer
+        unwritten = (("update", f"what {optimizer} makes of the gradient"),)
         prose = [
             f"gradient of w[i, j] = {of_rows}{self.below}[i] * delta[j]{penalty}",
             f"gradient of b[j] = {of_rows}delta[j]",
-            *(f"{name} <- {formula}" for name, formula in _rule(self.trace).items()),
+            *(
+                f"{name} <- {text}"
+                for name, text in getattr(optimizer, "written", unwritten)
+            ),
         ]
+        if self.norm:
+            prose.insert(2, "gradient <- gradient * clip_norm / norm of all gradients")
+        if self.decay:
+            prose.append("weights shrink by learning_rate * weight_decay before the update")
         return self._section("Update", prose, lines, inputs=self.n_inputs)
 
     def _moves(self, part, index):
         """Return the lines of one parameter, from its gradient to its new value."""
-        before, gradient, update, after = (
+        before, gradient, clipped, update, after = (
             getattr(self.numbers, f"{part}_{moment}")[index]
-            for moment in ("before", "gradient", "update", "after")
+            for moment in ("before", "gradient", "clipped", "update", "after")
         )
         words = _words(self.trace)
         name = f"{part[0]}[{', '.join(map(str, index))}]"
-        delta = self.numbers.delta[:, index[-1]]
-        if part == "bias":
-            numbers = _joined([numeral(delta[r]) for r in _some(len(delta))], len(delta))
-        else:
-            numbers = _products(_dense(self.numbers.inputs[:, [index[0]]])[:, 0], delta)
-            numbers += self._penalty(numeral(self.trace.plan.objective.alpha), numeral(before))
-        return [
-            (f"gradient of {name}", numbers, gradient),
-            *self._rule_lines(part, index, gradient, update),
+        lines = [
+            (f"gradient of {name}", self._gradient_numbers(part, index, before), gradient),
+            *self._rule_lines(part, index, clipped, update),
             (
                 words.move.format(update=_plain(update), parameter=name),
-                f"{numeral(before)} {words.operator} {numeral(update)}",
+                f"{self._shrunk(part, before)} {words.operator} {numeral(update)}",
                 after,
             ),
         ]
+        if self.norm:
+            limit = numeral(self.trace.plan.clip_norm)
+            numbers = f"{numeral(gradient)} * {limit} / {numeral(self.norm)}"
+            lines.insert(1, ("clipped", numbers, clipped))
+        return lines
+
+    def _gradient_numbers(self, part, index, before):
+        delta = self.numbers.delta[:, index[-1]]
+        if part == "bias":
+            return _joined([numeral(delta[r]) for r in _some(len(delta))], len(delta))
+        inputs = _dense(self.numbers.inputs[:, [index[0]]])[:, 0]
+        alpha = numeral(self.trace.plan.objective.alpha)
+        return _products(inputs, delta) + self._penalty(alpha, numeral(before))
+
+    def _shrunk(self, part, before):
+        """Return a parameter, with the decay of weights, as the begin of a formula."""
+        if part == "bias" or not self.decay:
+            return numeral(before)
+        rate = numeral(self.trace.learning_rate)
+        return f"{numeral(before)} * (1 - {rate} * {numeral(self.decay)})"
 
     def _penalty(self, alpha, weight):
         """Return the penalty's part of a weight's gradient, as the end of a formula."""
@@ -320,9 +368,8 @@ class _Layer:
 
     def _rule_lines(self, part, index, gradient, update):
         """Return what the optimizer does with the gradient of one parameter."""
-        trace = self.trace
+        trace, optimizer = self.trace, self.trace.plan.optimizer
         known = {
-            **vars(trace.plan.optimizer),
             **self._memory(trace.memory_before, part, index),
             "learning_rate": trace.learning_rate,
             "t": trace.step,
@@ -330,9 +377,8 @@ class _Layer:
         }
         results = {**self._memory(trace.memory_after, part, index), "update": update}
         lines = []
-        for name, formula in _rule(trace).items():
-            is_written = hasattr(trace.plan.optimizer, "written")
-            lines.append((name, _put_in(formula, **known) if is_written else "", results[name]))
+        for name, formula in getattr(optimizer, "written", (("update", ""),)):
+            lines.append((name, _put_in(formula, optimizer, **known), results[name]))
             known[name] = results[name]
         return lines
 
@@ -346,18 +392,19 @@ class _Layer:
 
     def _section(self, what, prose, lines, **sizes):
         heading = f"{what}, layer {self.number + 1} of {len(self.trace.layers)}"
-        rows = _table(self.trace, lines, units=self.n_units, **sizes)
+        rows = _table(lines, **sizes, units=self.n_units)
         return Section(heading=heading, prose=prose, rows=rows)
 
 
 # -- numbers as text -------------------------------------------------------------------
 
 
-def _table(trace, lines, **sizes):
+def _table(lines, **sizes):
     """Return lines as rows of a table; say what is left out of it."""
     rows = [(quantity, numbers, _plain(result)) for quantity, numbers, result in lines]
-    sizes = {"rows": len(trace.rows), **sizes}
-    left_out = [f"{n - len(_some(n))} more {what}" for what, n in sizes.items() if n > ALL_UP_TO]
+    left_out = [
+        f"{n - len(_some(n))} more {what}" for what, n in sizes.items() if n > ALL_UP_TO
+    ]
     if left_out and rows:
         rows.append(("...", f"({' and '.join(left_out)})", ""))
     return rows
@@ -385,16 +432,18 @@ def _products(a, b):
 
 
 def _plain(number):
-    return f"{number:.6g}"
+    return f"{number + 0:.6g}"
 
 
-def _put_in(formula, **numbers):
-    """Put numbers in the place of the names in a formula."""
-    return re.sub(
-        r"[a-z]\w*",
-        lambda name: numeral(numbers[name[0]]) if name[0] in numbers else name[0],
-        formula,
-    )
+def _put_in(formula, rule=None, **numbers):
+    """Put numbers, and the parameters of a rule, in the place of names in a formula."""
+
+    def number(name):
+        value = numbers.get(name[0], getattr(rule, name[0], None))
+        return numeral(value) if isinstance(value, Real) else name[0]
+
+    put_in = re.sub(r"[a-z]\w*", number, formula)
+    return re.sub(r"\(\((-[^()]*)\)\)", r"(\1)", put_in)  # exp((-1)) is exp(-1)
 
 
 def _summed(formula, z):
@@ -413,10 +462,14 @@ def _words(trace):
     return trace.plan.objective.convention.words
 
 
-def _rule(trace):
-    """Return the formulas of the optimizer by name; its parameters if it has none."""
-    optimizer = trace.plan.optimizer
-    return getattr(optimizer, "written", {"update": f"what {optimizer} makes of the gradient"})
+def _clipped_norm(trace):
+    """Return the norm of the gradient where it was clipped, else None."""
+    limit = trace.plan.clip_norm
+    gradients = [
+        a.ravel() for n in trace.layers for a in (n.weights_gradient, n.bias_gradient)
+    ]
+    norm = np.linalg.norm(np.concatenate(gradients))
+    return norm if limit is not None and norm > limit else None
 
 
 def _weight_sum(trace):
@@ -434,7 +487,11 @@ def _shares(trace):
 def _share_words(trace):
     if len(trace.rows) == 1:
         return ""
-    return f" / {len(trace.rows)}" if trace.sample_weight is None else " * weight / sum of weights"
+    return (
+        f" / {len(trace.rows)}"
+        if trace.sample_weight is None
+        else " * weight / sum of weights"
+    )
 
 
 def _share_numbers(trace, r):
