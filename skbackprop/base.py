@@ -10,6 +10,7 @@ import sys
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
+from copy import deepcopy
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -388,6 +389,28 @@ class BaseBackprop(FittedNetwork, ABC):
         self.n_iter_ = state.epoch
         self.t_ = state.samples_seen
         self._state = state.to_dict()
+
+    # -- what is opened for those who look inside --------------------------------------
+
+    def _open_step(self, X, y, sample_weight=None):
+        """Return plan, state and data with which `partial_fit` would begin on these rows.
+
+        All are copies: the estimator, fitted or not, and its random stream stay as they
+        are. The plan has no optimizer where the solver is L-BFGS.
+        """
+        opened, is_fitted = _twin(self), "_state" in vars(self)
+        opened.early_stopping = False  # one step on given rows sets none of them aside
+        request = Request(X, y, sample_weight, incremental=is_fitted)
+        opened._check_parameters(request)
+        if not is_fitted:
+            opened.random_state = deepcopy(check_random_state(self.random_state))
+        state, _, data = opened._begin(request)
+        state.rng = deepcopy(state.rng)
+        opened._arrange_rows(state, data, splits=False)
+        plan = opened._plan(state, incremental=True)
+        if plan.optimizer is not None:
+            state.refresh(plan)
+        return plan, state, data
 
     # -- weights without training ------------------------------------------------------
 

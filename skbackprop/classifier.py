@@ -632,6 +632,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return  # the shape of the network tells whether the columns fit
         unknown = y[self.classes_[self._positions(y)] != y]
         if len(unknown):
+            check_classification_targets(y)
             raise ValueError(
                 f"y has classes that were not there before: {np.unique(unknown)}. Known "
                 f"are {self.classes_}. Begin with partial_fit(X, y, classes=...), naming "

@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
 __all__ = [
+    "check_backprop",
     "check_rows",
     "check_rows_and_y",
     "check_sample_weight",
@@ -67,6 +68,16 @@ def _is_clean_y(y, n_rows):
         and y.shape == (n_rows,)
         and (y.dtype.kind in "iubU" or (y.dtype.kind == "f" and bool(np.isfinite(y).all())))
     )
+
+
+def check_backprop(estimator, function: str) -> None:
+    """Raise TypeError for what is not one of this library's estimators."""
+    if not hasattr(estimator, "_open_step"):
+        raise TypeError(
+            f"{function} needs a BackpropClassifier or a BackpropRegressor. Got "
+            f"{type(estimator).__name__}. Of a Pipeline pass the last step, pipeline[-1], "
+            "with X as pipeline[:-1].transform(X) gives it."
+        )
 
 
 def check_target(target: NDArray, loss) -> None:

@@ -140,8 +140,8 @@ def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
     )
     names = [name for name in CHECKED if name in parameters]
     values = [parameters[name] for name in names]
-    is_plain = all(type(value) in PLAIN for value in values)
-    if is_plain and (type(sizes) is int or all(type(size) is int for size in sizes)):
+    sizes = sizes if isinstance(sizes, tuple) else (sizes,)
+    if all(type(v) in PLAIN for v in values) and all(type(size) is int for size in sizes):
         _check_plain(owner, tuple(names), *values)
     else:
         _check(dict(zip(names, values, strict=True)), owner)

@@ -60,6 +60,10 @@ class State:
         """Return a state of the given values that shares no array with them."""
         return cls(**{name: _copied(value) for name, value in values.items()})
 
+    def copy(self) -> State:
+        """Return a state that shares no array with this one, and the same stream."""
+        return State.resume(vars(self))
+
     def refresh(self, plan: Plan) -> None:
         """Make what the plan needs and is not there yet, in place."""
         memory = plan.optimizer.init(self.vector)
