@@ -5,6 +5,7 @@ editing a test. Each rule is taken as it comes and, where it has numbers or swit
 once more with all of them changed.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ import skbackprop.losses
 import skbackprop.optimizers
 import skbackprop.schedules
 from skbackprop.activations import ACTIVATIONS
-from skbackprop.losses import REGRESSOR_LOSSES
+from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
 from skbackprop.spec import Interval, Spec
 
@@ -70,7 +71,7 @@ LOSSES = with_changed(list(_losses()))
 
 def n_outputs_of(loss):
     """The numbers of outputs to test: a softmax of a single unit would always be 1."""
-    return [3] if loss.output_activation == "softmax" else [1, 3]
+    return [3] if getattr(loss, "output_activation", None) == "softmax" else [1, 3]
 
 
 LOSSES_AND_OUTPUTS = {
@@ -103,6 +104,16 @@ def accepts(loss, target):
     return True
 
 
+def _classifier_tasks():
+    """Each named loss of the classifier with every kind of y that it accepts."""
+    several_labels = np.array([[1.0, 1.0, 0.0]])
+    for name, entry in CLASSIFIER_LOSSES.items():
+        for kind in KINDS:
+            loss = entry[kind]() if isinstance(entry, Mapping) else entry()
+            if kind != "multilabel-indicator" or accepts(loss, several_labels):
+                yield name, kind
+
+
 def labels(kind, n_rows, rng):
     """Labels of one of the kinds of y, all classes among them."""
     if kind == "multilabel-indicator":
@@ -113,3 +124,6 @@ def labels(kind, n_rows, rng):
 def quantity(loss_name, n_rows, rng):
     """A 1-D target for a regressor's loss given by name."""
     return random_target(REGRESSOR_LOSSES[loss_name](), n_rows, 1, rng)[:, 0]
+
+
+CLASSIFIER_TASKS = list(_classifier_tasks())

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Relu
 from skbackprop.conventions import OutputMinusTarget
+from skbackprop.initializers import GlorotUniform
 from skbackprop.losses import LogLoss
 from skbackprop.optimizers import SGD
 from skbackprop.schedules import Constant
@@ -76,6 +77,12 @@ INVALID = {
     "epsilon": NOT_POSITIVE,
     "n_iter_no_change": [0, -1, 2.5, np.nan, None, "long"],
     "max_fun": NOT_A_COUNT,
+    "class_weight": ["heavy", 3, [1, 2]],
+    "dropout": [*NOT_A_FRACTION, (1.0,), "0.5", np.inf],
+    "initializer": ["no_such", None, 3, GlorotUniform, Relu()],
+    "scoring": ["no_such", 3, ["accuracy"]],
+    "clip_norm": NOT_POSITIVE,
+    "target_loss": ["low", np.nan, True],
 }
 
 
@@ -94,7 +101,7 @@ def test_every_constructor_parameter_has_invalid_values_here(cls):
         pytest.param(cls, name, value, id=f"{cls.__name__}-{name}={value!r}")
         for cls in CLASSES
         for name in parameters_of(cls)
-        for value in INVALID[name]
+        for value in INVALID.get(name, [])  # a missing one fails the test above
     ],
 )
 def test_invalid_parameter_is_refused_by_fit_and_not_by_the_constructor(cls, name, value):
@@ -222,6 +229,31 @@ BAD_DATA = {
         ALL_CALLS,
         "could not convert string",
     ),
+    "X_val without y_val": (
+        lambda X, y: {"X_val": X},
+        ("fit", "warm fit"),
+        "X_val and y_val belong together",
+    ),
+    "X_val with other columns": (
+        lambda X, y: {"X_val": X[:, :2], "y_val": y},
+        ("fit", "warm fit"),
+        "expecting 3 features",
+    ),
+    "NaN in X_val": (
+        lambda X, y: {"X_val": with_first(X, np.nan), "y_val": y},
+        ("fit", "warm fit"),
+        "contains NaN",
+    ),
+    "short y_val": (
+        lambda X, y: {"X_val": X, "y_val": y[:5]},
+        ("fit", "warm fit"),
+        "inconsistent numbers of samples",
+    ),
+    "negative validation weight": (
+        lambda X, y: {"X_val": X, "y_val": y, "sample_weight_val": -np.ones(len(X))},
+        ("fit", "warm fit"),
+        "must not be negative",
+    ),
     "diverging": (
         lambda X, y: {"X": 1e200 * X},
         ALL_CALLS,
@@ -239,6 +271,11 @@ BAD_LABELS = {
         lambda X, y: {"y": y + 1},
         CONTINUED,
         r"classes that were not there before: \[2\]. Known are \[0 1\]",
+    ),
+    "unknown classes in y_val": (
+        lambda X, y: {"X_val": X, "y_val": y + 1},
+        ("fit", "warm fit"),
+        r"classes that were not there before: \[2\]",
     ),
     "missing class": (
         lambda X, y: {"y": 0 * y},
@@ -487,6 +524,6 @@ def test_early_stopping_with_too_few_rows_names_their_number(X, y):
 def test_assigned_weights_must_have_the_shapes_of_the_layers(name, X, y):
     clf = trained(BackpropClassifier, X, y)
     before = snapshot(clf, X)
-    with pytest.raises(ValueError, match=r"Expected (weights|bias) of the shapes"):
+    with pytest.raises(ValueError, match=r"(weights|bias) of this network have the shapes"):
         setattr(clf, name, [np.zeros((3, 4)), np.zeros((2, 2))])
     np.testing.assert_equal(snapshot(clf, X), before)

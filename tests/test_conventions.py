@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 import pytest
 from rules import (
+    CLASSIFIER_TASKS,
     HIDDEN_ACTIVATIONS,
-    KINDS,
     LOSSES,
     OPTIMIZER_OBJECTS,
     SCHEDULE_OBJECTS,
@@ -24,12 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import ACTIVATIONS
 from skbackprop.conventions import CONVENTIONS
-from skbackprop.losses import (
-    CLASSIFIER_LOSSES,
-    REGRESSOR_LOSSES,
-    LogLoss,
-    SquaredError,
-)
+from skbackprop.losses import REGRESSOR_LOSSES, LogLoss, SquaredError
 from skbackprop.optimizers import SGD, Adam
 from skbackprop.schedules import SCHEDULES
 
@@ -74,8 +69,7 @@ def assert_conventions_agree(cls, X, y, sample_weight=None, **params):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("loss", CLASSIFIER_LOSSES)
+@pytest.mark.parametrize(("loss", "kind"), CLASSIFIER_TASKS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_classifier_weights_do_not_depend_on_the_convention(
     solver, loss, kind, dtype, X, rng
@@ -144,9 +138,19 @@ def test_weights_agree_with_sample_weight_and_penalty(solver, weighted, alpha, X
     )
 
 
-def test_weights_agree_for_batches_of_few_rows(X, rng):
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"batch_size": 7},
+        {"dropout": 0.4},
+        {"clip_norm": 0.1},
+        {"class_weight": {0: 1, 1: 2, 2: 3}},
+    ],
+    ids=repr,
+)
+def test_weights_agree_with_all_that_changes_a_step(params, X, rng):
     y = labels("multiclass", N_ROWS, rng)
-    assert_conventions_agree(BackpropClassifier, X, y, batch_size=7)
+    assert_conventions_agree(BackpropClassifier, X, y, **params)
 
 
 @pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])

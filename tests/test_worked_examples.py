@@ -16,9 +16,21 @@ from numpy.testing import assert_allclose
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Identity, Sigmoid, Softmax
 from skbackprop.conventions import CONVENTIONS
+from skbackprop.initializers import GivenWeights
 from skbackprop.layers import Dense, LayerParameters
-from skbackprop.losses import BinaryLogLoss, LogLoss, Poisson, SquaredError
-from skbackprop.optimizers import SGD, Adam
+from skbackprop.losses import (
+    AbsoluteError,
+    BinaryLogLoss,
+    Focal,
+    Gamma,
+    Huber,
+    LogCosh,
+    LogLoss,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
+from skbackprop.optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, Rprop
 
 TEXTBOOK = {
     "activation": "sigmoid",
@@ -32,33 +44,18 @@ TEXTBOOK = {
 }
 
 
-def started_from(estimator, X, y, coefs, intercepts):
-    """The estimator after one epoch that is undone: it has the weights given.
-
-    Weights can be set once there are some. The epoch leaves no other trace in the
-    training: the optimizer's memory is multiplied by a momentum of zero, the learning
-    rate is constant and rows are not shuffled. Only counts and curve are one longer.
-    """
-    classes = {"classes": np.unique(y)} if hasattr(estimator, "predict_proba") else {}
-    estimator.partial_fit(X, y, **classes)
-    estimator.coefs_, estimator.intercepts_ = coefs, intercepts
-    return estimator
-
-
 # -- the published forward and backward pass -------------------------------------------
 
 
 def test_forward_pass_of_the_published_network():
     """2-1-2, input (1, 0)."""
-    reg = started_from(
-        BackpropRegressor((1,), **TEXTBOOK),
-        [[1, 0]],
-        [[0, 1]],
+    reg = BackpropRegressor.from_weights(
         coefs=[
             [[0.13436424411240122], [0.8474337369372327]],
             [[0.2550690257394217, 0.4494910647887381]],
         ],
         intercepts=[[0.763774618976614], [0.49543508709194095, 0.651592972722763]],
+        **TEXTBOOK,
     )
     expected = [[0.6629970129852887, 0.7253160725279748]]
     # a few roundings of numbers below one
@@ -176,20 +173,15 @@ def scalar_update(layer, deltas, inputs, rate):
         unit[-1] -= rate * deltas[k]
 
 
-def toy_classifier(convention):
-    coefs, intercepts = as_arrays(*draw_units())
-    clf = BackpropClassifier((2,), error_convention=convention, **TEXTBOOK)
-    return started_from(clf, TOY_X, TOY_Y, coefs, intercepts)
-
-
-def squared_errors(clf, n_epochs):
-    """Sum over rows and outputs of (t - o)^2 per epoch, each before its row's update.
-
-    The loss is half of it, as a mean over the ten rows.
-    """
+def toy_classifier(convention, n_epochs=0):
+    """The classifier after some epochs of the toy run."""
+    start = GivenWeights(*as_arrays(*draw_units()))
+    clf = BackpropClassifier(
+        (2,), initializer=start, error_convention=convention, **TEXTBOOK
+    )
     for _ in range(n_epochs):
-        clf.partial_fit(TOY_X, TOY_Y)
-    return 2 * 10 * np.array(clf.loss_curve_[1:])
+        clf.partial_fit(TOY_X, TOY_Y, classes=[0, 1])
+    return clf
 
 
 def test_scalar_backpropagation_gives_the_published_run():
@@ -204,14 +196,17 @@ def test_scalar_backpropagation_gives_the_published_run():
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_toy_run_prints_the_twenty_published_errors(convention):
-    errors = squared_errors(toy_classifier(convention), 20)
+    """Sums over rows and outputs of (t - o)^2, each before its row's update.
+
+    The loss is half of them, as a mean over the ten rows.
+    """
+    errors = 2 * 10 * np.array(toy_classifier(convention, 20).loss_curve_)
     assert errors.round(3).tolist() == TOY_ERRORS
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_toy_run_ends_with_the_published_weights(convention):
-    clf = toy_classifier(convention)
-    squared_errors(clf, 20)
+    clf = toy_classifier(convention, 20)
     coefs, intercepts = as_arrays(TOY_FINAL_HIDDEN, TOY_FINAL_OUTPUT)
     for ours, published in zip(clf.coefs_, coefs, strict=True):
         assert_allclose(ours, published, rtol=0, atol=1e-12)  # 200 steps of roundings
@@ -220,8 +215,7 @@ def test_toy_run_ends_with_the_published_weights(convention):
 
 
 def test_toy_run_classifies_all_ten_rows():
-    clf = toy_classifier("output_minus_target")
-    squared_errors(clf, 20)
+    clf = toy_classifier("output_minus_target", 20)
     assert clf.predict(TOY_X).tolist() == TOY_Y.tolist()
 
 
@@ -231,7 +225,7 @@ def test_every_epoch_equals_scalar_backpropagation(convention):
     clf = toy_classifier(convention)
     for _ in range(20):
         error = scalar_epoch(hidden, output, TOY_X.tolist(), TOY_Y, 0.5)
-        clf.partial_fit(TOY_X, TOY_Y)
+        clf.partial_fit(TOY_X, TOY_Y, classes=[0, 1])
         # roundings of up to 200 steps
         assert_allclose(2 * 10 * clf.loss_, error, rtol=1e-12)
         coefs, intercepts = as_arrays(hidden, output)
@@ -256,9 +250,9 @@ def test_step_of_a_linear_unit_with_penalty(convention):
         momentum=0,
         learning_rate=0.125,
         alpha=0.5,
+        initializer=GivenWeights([[[0.5]]], [[0.0]]),
         error_convention=convention,
-    )
-    started_from(reg, [[2.0]], [3.0], [[[0.5]]], [[0.0]]).partial_fit([[2.0]], [3.0])
+    ).partial_fit([[2.0]], [3.0])
     assert reg.loss_ == 2.0625
     assert reg.coefs_[0] == 0.5 + 0.125 * 3.75  # exact in binary, as all numbers here
     assert reg.intercepts_[0] == 0.125 * 2
@@ -271,9 +265,14 @@ def test_step_with_sample_weights():
     gradient  (1 * 1 * 1 + 3 * 2 * 2) / 4 = 13 / 4 = 3.25, bias (1 + 6) / 4 = 1.75
     penalty   1 / 2 * 1^2 / 4 = 0.125, gradient 1 * 1 / 4 = 0.25
     """
-    X, y = [[1.0], [2.0]], [0.0, 0.0]
-    reg = BackpropRegressor((), solver="sgd", momentum=0, learning_rate=0.5, alpha=1)
-    started_from(reg, X, y, [[[1.0]]], [[0.0]]).partial_fit(X, y, sample_weight=[1, 3])
+    reg = BackpropRegressor(
+        (),
+        solver="sgd",
+        momentum=0,
+        learning_rate=0.5,
+        alpha=1,
+        initializer=GivenWeights([[[1.0]]], [[0.0]]),
+    ).partial_fit([[1.0], [2.0]], [0.0, 0.0], sample_weight=[1, 3])
     assert reg.loss_ == 1.625 + 0.125
     assert reg.coefs_[0] == 1 - 0.5 * 3.5
     assert reg.intercepts_[0] == -0.5 * 1.75
@@ -327,6 +326,66 @@ def test_adam_in_two_steps():
     assert_allclose(updates(rule, [4, -2, 6], 0.1), [0.2 / 3, 0, third], rtol=1e-14)
 
 
+def test_adagrad_in_two_steps():
+    """epsilon = 1, rate 0.1: v 9 and 25, so 0.3 / (3 + 1) and -0.4 / (5 + 1)."""
+    found = updates(Adagrad(epsilon=1.0), [3, -4], 0.1)
+    assert_allclose(found, [0.075, -0.4 / 6], rtol=1e-14)  # a few roundings
+
+
+def test_rmsprop_in_two_steps():
+    """decay = 0.75, epsilon = 1, rate 0.1.
+
+    v1 = 0.25 * 16 = 4, update 0.4 / (2 + 1)
+    v2 = 0.75 * 4 + 0.25 * 4 = 4, update -0.2 / (2 + 1)
+    """
+    found = updates(RMSprop(decay=0.75, epsilon=1.0), [4, -2], 0.1)
+    assert_allclose(found, [0.4 / 3, -0.2 / 3], rtol=1e-14)  # a few roundings
+
+
+def test_nadam_in_two_steps():
+    """beta_1 = 0.5, beta_2 = 0.75, epsilon = 1, gradients 4 and -2, rate 0.1.
+
+    m1 = 2, ahead 0.5 * 2 / (1 - 0.25) + 0.5 * 4 / (1 - 0.5) = 4 / 3 + 4
+    v1 = 4, root of 4 / (1 - 0.75) = 16: 4, update 0.1 * (16 / 3) / 5
+
+    m2 = 1 - 1 = 0, ahead 0 + 0.5 * -2 / (1 - 0.25) = -4 / 3
+    v2 = 3 + 1 = 4, root of 4 / (1 - 0.5625) = 64 / 7, update 0.1 * (-4 / 3) / (root + 1)
+    """
+    found = updates(NAdam(beta_1=0.5, beta_2=0.75, epsilon=1.0), [4, -2], 0.1)
+    second = 0.1 * (-4 / 3) / (math.sqrt(64 / 7) + 1)
+    assert_allclose(found, [1.6 / 15, second], rtol=1e-14)  # a few roundings
+
+
+def test_rprop_changes_its_steps_with_the_sign():
+    """The step doubles while the sign stays, halves when it changes, and waits once."""
+    rule = Rprop(increase=2.0, decrease=0.5)
+    assert updates(rule, [1, 3, -1, -2, -5], 0.125) == [0.125, 0.25, 0, -0.125, -0.25]
+
+
+def test_lion_moves_by_the_sign_of_its_momentum():
+    """beta_1 = 0.5, beta_2 = 0.75.
+
+    m = 0, 1, -0.25; 0.5 * m + 0.5 * g = 2, -1.5, -0.125 + 0.05
+    """
+    rule = Lion(beta_1=0.5, beta_2=0.75)
+    assert updates(rule, [4, -4, 0.1], 0.125) == [0.125, -0.125, -0.125]
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_decoupled_weight_decay_shrinks_weights_and_not_biases(convention):
+    """x = 0 and t = bias: the gradient is zero, so all that is left is the decay."""
+    reg = BackpropRegressor(
+        (),
+        solver=AdamW(weight_decay=0.5),
+        learning_rate=0.25,
+        alpha=0,
+        initializer=GivenWeights([[[2.0]]], [[1.0]]),
+        error_convention=convention,
+    ).partial_fit([[0.0]], [1.0])
+    assert reg.coefs_[0] == 2 * (1 - 0.25 * 0.5)
+    assert reg.intercepts_[0] == 1
+
+
 # -- losses on paper -------------------------------------------------------------------
 
 
@@ -352,6 +411,35 @@ def test_adam_in_two_steps():
         (BinaryLogLoss(), [1, 0], [0, math.log(3)], math.log(8), [-0.5, 0.75]),
         # o = 2, t = 4: 4 log(4 / 2) - 4 + 2; t = 0, o = 1: 0 - 0 + 1
         (Poisson(), [4, 0], [math.log(2), 0], 4 * math.log(2) - 1, [-2, 1]),
+        # o = 2, t = 4: 4 / 2 - log(4 / 2) - 1; delta 1 - t / o
+        (Gamma(), [4], [math.log(2)], 1 - math.log(2), [-1]),
+        # errors -3 and 1
+        (AbsoluteError(), [5, 0], [2, 1], 4, [-1, 1]),
+        # errors -3 and 1/2: 1 * (3 - 1/2) + (1/2)^2 / 2
+        (Huber(threshold=1.0), [5, 0], [2, 0.5], 2.625, [-1, 0.5]),
+        # 3 below: 1/4 * 3; 1 above: 3/4 * 1
+        (Quantile(quantile=0.25), [5, 0], [2, 1], 1.5, [-0.25, 0.75]),
+        # error log(2): cosh (2 + 1/2) / 2 = 5/4, tanh (2 - 1/2) / (2 + 1/2) = 3/5
+        (LogCosh(), [1], [1 + math.log(2)], math.log(5 / 4), [0.6]),
+        # t = (0.8, 0.1, 0.1), o = (1/2, 1/4, 1/4): 0.8 log 2 + 0.2 log 4; delta o - t
+        (
+            LogLoss(label_smoothing=0.3),
+            [1, 0, 0],
+            [math.log(2), 0, 0],
+            1.2 * math.log(2),
+            [-0.3, 0.15, 0.15],
+        ),
+        # t = 3/4, o = 1/2
+        (BinaryLogLoss(label_smoothing=0.5), [1], [0], math.log(2), [-0.25]),
+        # o = 1/2 of the class: (1 - o)^2 log 2, its derivative in o
+        # -2 (1 - o) log 2 - (1 - o)^2 / o = -log 2 - 1/2, times o (1 - o) and -o / 4
+        (
+            Focal(gamma=2.0),
+            [1, 0, 0],
+            [math.log(2), 0, 0],
+            math.log(2) / 4,
+            (math.log(2) + 0.5) * np.array([-1 / 4, 1 / 8, 1 / 8]),
+        ),
     ],
     ids=repr,
 )
