@@ -422,12 +422,18 @@ class BaseBackprop(FittedNetwork, ABC):
             check_array(array, input_name="intercepts", ensure_2d=False)
             for array in intercepts
         ]
+        weights = GivenWeights(coefs, intercepts)
+        weights.check()
         sizes = [len(coefs[0]), *(array.shape[1] for array in coefs)]
-        estimator = cls(
-            **{"hidden_layer_sizes": tuple(sizes[1:-1]), **parameters},
-        )
+        estimator = cls(**{"hidden_layer_sizes": tuple(sizes[1:-1]), **parameters})
         estimator._check_parameters(Request(None, None))
-        return estimator, sizes, GivenWeights(coefs, intercepts)
+        given = estimator.hidden_layer_sizes
+        if rules.hidden_sizes(given, cls.__name__) != sizes[1:-1]:
+            raise ValueError(
+                f"hidden_layer_sizes={given!r} contradicts the weights, which have hidden "
+                f"layers of {sizes[1:-1]} units. Leave it out."
+            )
+        return estimator, sizes, weights
 
     def _hold_weights(self, sizes, weights):
         """Make the state of a training that has not begun yet; `fit` begins a new one."""
@@ -435,8 +441,8 @@ class BaseBackprop(FittedNetwork, ABC):
         self.n_features_in_ = sizes[0]
         state = self._new_state(sizes, dtype, weights)
         self._begin_curves(state, validates=False)
-        self.loss_ = None
         self._conclude(state)
+        self.loss_ = self.best_loss_ = None
         return self
 
 

@@ -540,6 +540,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """
         estimator, sizes, weights = cls._of_weights(coefs, intercepts, parameters)
         estimator.classes_ = np.unique(classes)
+        if not np.array_equal(estimator.classes_, classes):
+            raise ValueError(
+                f"classes={classes!r} must be sorted and hold each label once, as the "
+                "outputs are: an output belongs to the class at its place."
+            )
         estimator._sparse_labels = False
         estimator._kind = "binary" if len(estimator.classes_) <= 2 else "multiclass"
         if multilabel:

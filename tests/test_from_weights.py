@@ -1,6 +1,7 @@
 """Estimators made from weights, without fitting."""
 
 import pickle
+from itertools import pairwise
 from math import exp, tanh
 
 import numpy as np
@@ -22,7 +23,7 @@ def random_weights(sizes, dtype=float):
     rng = np.random.RandomState(1)
     coefs = [
         rng.standard_normal((fan_in, fan_out)).astype(dtype)
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)
+        for fan_in, fan_out in pairwise(sizes)
     ]
     return coefs, [rng.standard_normal(n).astype(dtype) for n in sizes[1:]]
 
@@ -180,9 +181,7 @@ def test_weights_that_do_not_fit_are_refused(coefs, intercepts, classes, match):
 
 def test_hidden_layer_sizes_that_contradict_the_weights_are_refused():
     with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(5,\) .* \[4\]"):
-        BackpropRegressor.from_weights(
-            *random_weights([3, 4, 1]), hidden_layer_sizes=(5,)
-        )
+        BackpropRegressor.from_weights(*random_weights([3, 4, 1]), hidden_layer_sizes=(5,))
 
 
 def test_hidden_layer_sizes_that_agree_with_the_weights_stay_as_given():
