@@ -585,7 +585,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         weight = expand_class_weight(
             self.class_weight, self.classes_, self._class_indices(target), sample_weight
         ).astype(target.dtype)
-        return weight if sample_weight is None else weight * sample_weight
+        weight = weight if sample_weight is None else weight * sample_weight
+        if not weight.any():
+            raise ValueError(
+                "class_weight is zero for every row that has a sample weight, so there is "
+                "nothing to learn from. Give a class of y a positive weight."
+            )
+        return weight
 
     def _check_labels(self, y, request, fresh):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""
