@@ -160,12 +160,19 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _enter_validation(self, request, data):
         """Return the validation set that was passed to `fit`, or None."""
-        if request.X_val is None and request.y_val is None:
+        given = request.X_val, request.y_val, request.sample_weight_val
+        if all(argument is None for argument in given):
             return None
         if request.X_val is None or request.y_val is None:
-            raise ValueError("X_val and y_val belong together: pass both or neither.")
+            raise ValueError(
+                "X_val and y_val belong together, and sample_weight_val to them: pass both "
+                "or neither."
+            )
         X, y = check_rows_and_y(self, request.X_val, request.y_val, data.X.dtype)
-        target = self._encode(y, Request(X, y, incremental=True), fresh=False)
+        try:
+            target = self._encode(y, Request(X, y, incremental=True), fresh=False)
+        except ValueError as error:
+            raise ValueError(f"y_val does not go with y. {error}") from error
         if target.shape[1] != data.target.shape[1]:
             raise ValueError(
                 f"y_val has {target.shape[1]} outputs, but y has {data.target.shape[1]}. "
@@ -362,6 +369,7 @@ class BaseBackprop(FittedNetwork, ABC):
             return loss, -loss
         trained = _twin(self)  # as it would be if training stopped now
         trained._state = {**state.to_dict(), "best_vector": None}
+        vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
         weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
         scorer = check_scoring(trained, scoring=self.scoring)
         return loss, float(scorer(trained, data.X, validation.y, **weight))

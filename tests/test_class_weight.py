@@ -194,7 +194,7 @@ def test_balanced_finds_a_rare_class(rng):
 
 def test_partial_fit_refuses_balanced_and_says_what_to_pass(X, y):
     classifier = BackpropClassifier(**SMALL, class_weight="balanced")
-    with pytest.raises(ValueError, match=r"sees a chunk\\. Pass a dict"):
+    with pytest.raises(ValueError, match=r"sees a chunk\. Pass a dict"):
         classifier.partial_fit(X, y, classes=[0, 1, 2])
 
 
