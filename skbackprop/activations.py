@@ -7,21 +7,30 @@ whether `backward` is handed the activation or the net input.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import pi, sqrt
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from .spec import Spec
+from .spec import INFINITY, Spec, number
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "Elu",
     "Exponential",
+    "Gelu",
     "Identity",
+    "LeakyRelu",
+    "Mish",
     "Relu",
+    "Selu",
     "Sigmoid",
+    "Silu",
     "Softmax",
+    "Softplus",
     "Tanh",
 ]
 
@@ -101,6 +110,125 @@ class Relu(Spec):
 
 
 @dataclass(kw_only=True)
+class LeakyRelu(Spec):
+    """``a = z`` for z > 0, ``slope * z`` below (Maas, Hannun & Ng, 2013)."""
+
+    slope: float = number(0.01, 0, 1, "()")
+
+    saves = "activation"
+    name = "leaky_relu"
+
+    def forward(self, z, out):
+        np.maximum(z, self.slope * z, out=out)
+
+    def backward(self, a, delta):
+        delta *= np.where(a > 0, a.dtype.type(1), a.dtype.type(self.slope))
+
+
+@dataclass(kw_only=True)
+class Elu(Spec):
+    """``a = z`` for z > 0, ``alpha * (exp(z) - 1)`` below (Clevert et al., 2016)."""
+
+    alpha: float = number(1.0, 0, INFINITY, "()")
+
+    saves = "activation"
+    name = "elu"
+
+    def forward(self, z, out):
+        negative = self.alpha * np.expm1(np.minimum(z, 0))
+        np.maximum(z, 0, out=out)
+        out += negative
+
+    def backward(self, a, delta):
+        # a' = 1 above, alpha exp(z) = a + alpha below
+        delta *= np.where(a > 0, a.dtype.type(1), a + self.alpha)
+
+
+@dataclass(kw_only=True)
+class Selu(Spec):
+    """``a = scale * elu(z)``, keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
+
+    saves = "activation"
+    name = "selu"
+
+    scale = 1.0507009873554805
+    alpha = 1.6732632423543772
+
+    def forward(self, z, out):
+        Elu(alpha=self.alpha).forward(z, out)
+        out *= self.scale
+
+    def backward(self, a, delta):
+        # a' = scale above, scale alpha exp(z) = a + scale alpha below
+        scale = a.dtype.type(self.scale)
+        delta *= np.where(a > 0, scale, a + self.scale * self.alpha)
+
+
+@dataclass(kw_only=True)
+class Gelu(Spec):
+    """``a = z * Phi(z)``, Phi the normal distribution (Hendrycks & Gimpel, 2016)."""
+
+    saves = "net_input"
+    name = "gelu"
+
+    def forward(self, z, out):
+        np.multiply(z, ndtr(z), out=out)
+
+    def backward(self, z, delta):
+        # a' = Phi(z) + z phi(z)
+        delta *= ndtr(z) + z * np.exp(-z * z / 2) * (1 / sqrt(2 * pi))
+
+
+@dataclass(kw_only=True)
+class Silu(Spec):
+    """``a = z * sigmoid(z)``, also called swish (Elfwing, Uchibe & Doya, 2018)."""
+
+    saves = "net_input"
+    name = "silu"
+
+    def forward(self, z, out):
+        np.divide(z, 1 + np.exp(-z), out=out)
+
+    def backward(self, z, delta):
+        s = 1 / (1 + np.exp(-z))
+        delta *= s * (1 + z * (1 - s))  # a' = s + z s (1 - s)
+
+
+@dataclass(kw_only=True)
+class Mish(Spec):
+    """``a = z * tanh(log(1 + exp(z)))`` (Misra, 2019)."""
+
+    saves = "net_input"
+    name = "mish"
+
+    def forward(self, z, out):
+        np.multiply(z, np.tanh(_softplus(z)), out=out)
+
+    def backward(self, z, delta):
+        t = np.tanh(_softplus(z))
+        s = 1 / (1 + np.exp(-z))
+        delta *= t + z * s * (1 - t * t)  # softplus' = sigmoid, tanh' = 1 - tanh^2
+
+
+@dataclass(kw_only=True)
+class Softplus(Spec):
+    """``a = log(1 + exp(z))``, a smooth relu (Dugas et al., 2001)."""
+
+    saves = "net_input"
+    name = "softplus"
+
+    def forward(self, z, out):
+        out[...] = _softplus(z)
+
+    def backward(self, z, delta):
+        delta /= 1 + np.exp(-z)  # a' = sigmoid(z)
+
+
+def _softplus(z):
+    return np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0)  # nothing overflows
+
+
+@dataclass(kw_only=True)
 class Exponential(Spec):
     """``a = exp(z)``, the output activation of a positive quantity."""
 
@@ -138,4 +266,11 @@ ACTIVATIONS = {
     "sigmoid": Sigmoid,
     "tanh": Tanh,
     "relu": Relu,
+    "leaky_relu": LeakyRelu,
+    "elu": Elu,
+    "selu": Selu,
+    "gelu": Gelu,
+    "silu": Silu,
+    "mish": Mish,
+    "softplus": Softplus,
 }

@@ -6,6 +6,7 @@ the very end, so that a failure leaves an estimator that was fitted before as it
 
 from __future__ import annotations
 
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
@@ -14,40 +15,27 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import validate_data
 
 from . import parameters as rules
-from .door import check_sample_weight, split_rows
+from .diagnosis import diagnose
+from .door import check_sample_weight, check_target, split_rows
 from .engines import NumpyEngine
-from .network import Network
-from .objective import Objective
+from .fitted import FittedNetwork
+from .initializers import GivenWeights
 from .state import Data, Plan, State
-from .stopping import Patience
+from .stopping import Patience, reached
 from .training import minimize_lbfgs, train
 
 __all__ = ["BaseBackprop", "Request", "has_partial_fit"]
 
 AUTO_BATCH_SIZE = 200
-
-
-class WritableViews(list):
-    """Views of the fitted parameters; an assigned item is copied into its view."""
-
-    def __setitem__(self, index, value):
-        self[index][...] = value
-
-
-def has_partial_fit(estimator):
-    """Say that `partial_fit` exists, or raise the AttributeError that says why not."""
-    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit needs a stochastic solver: solver='lbfgs' works on all rows at "
-            "once. Use solver='adam' or solver='sgd'."
-        )
-    return True
+DIAGNOSED_ROWS = 2_000  # enough to see what is wrong, and cheap beside an epoch
+REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
 
 class Request(NamedTuple):
@@ -56,12 +44,32 @@ class Request(NamedTuple):
     X: Any
     y: Any
     sample_weight: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
     classes: Any = None
     incremental: bool = False
 
 
-class BaseBackprop(BaseEstimator, ABC):
-    """Training, continuation and the fitted attributes of both estimators."""
+class Validation(NamedTuple):
+    """Rows that are looked at after every epoch and never trained on."""
+
+    y: Any  # as a scorer wants it
+    data: Data
+
+
+def has_partial_fit(estimator):
+    """Say that `partial_fit` exists, or raise the AttributeError that says why not."""
+    if _is_lbfgs(estimator.solver):
+        raise AttributeError(
+            "partial_fit needs a stochastic solver: solver='lbfgs' works on all rows at "
+            "once. Use solver='adam' or solver='sgd'."
+        )
+    return True
+
+
+class BaseBackprop(FittedNetwork, ABC):
+    """Training and continuation, from checked arguments to fitted attributes."""
 
     # -- what the concrete estimators add ----------------------------------------------
 
@@ -78,8 +86,16 @@ class BaseBackprop(BaseEstimator, ABC):
         """Return the score of an output, larger is better."""
 
     @abstractmethod
+    def _is_poor(self, output, target):
+        """Say whether an output is hardly better than the best constant."""
+
+    @abstractmethod
     def _strata(self, target):
         """Return labels to stratify a split by, or None, and the number of classes."""
+
+    def _row_weights(self, target, sample_weight):
+        """Return the weights of the rows, shape (n_rows,), or None."""
+        return sample_weight
 
     # -- fit and partial_fit -----------------------------------------------------------
 
@@ -92,38 +108,36 @@ class BaseBackprop(BaseEstimator, ABC):
         return self
 
     def _train(self, request):
-        self._check_parameters()
+        self._check_parameters(request)
+        state = None
+        if hasattr(self, "_state") and (request.incremental or self.warm_start):
+            state = State(**self._state).copy()
+        y, data = self._enter(request, state)
+        given = self._enter_validation(request, data)
+        state = self._prepare_state(data, state)
+        if _is_lbfgs(self.solver):
+            self._begin_curves(state, given is not None)
+            self._run_lbfgs(state, data, given)
+        else:
+            splits = self.early_stopping and given is None
+            self._begin_curves(state, splits or given is not None)
+            self._arrange_rows(state, data, splits)
+            validation = _rows_set_aside(state, y, data) if splits else given
+            self._run_epochs(state, data, validation, request.incremental)
+        self._conclude(state)
+
+    def _check_parameters(self, request):
+        parameters, owner = self.get_params(deep=False), type(self).__name__
+        rules.check_parameters(parameters, owner)
         if request.incremental and self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True: a chunk is not a data "
                 "set to split. Use early_stopping=False, or fit."
             )
-        state = None
-        if hasattr(self, "_state") and (request.incremental or self.warm_start):
-            state = State(**self._state).copy()
-        X, y = self._validate(request, state)
-        target = self._encode(y, request, fresh=state is None)
-        data = Data(
-            X, target.astype(X.dtype), check_sample_weight(request.sample_weight, X)
-        )
-        _check_target(data.target, self._make_loss())
-        state = self._prepare_state(data, state)
-        if _is_lbfgs(self.solver):
-            self._run_lbfgs(state, data)
-        else:
-            self._run_epochs(state, data, request.incremental)
-        self._conclude(state)
 
-    def _check_parameters(self):
-        parameters, owner = self.get_params(deep=False), type(self).__name__
-        rules.check_parameters(parameters, owner)
-        rules.make_activation(self.activation, owner)
-        rules.make_schedule(parameters, owner)
-        rules.make_optimizer(parameters, owner)
-
-    def _validate(self, request, state):
-        """Return X and y as arrays; a training that goes on keeps its precision."""
-        return validate_data(
+    def _enter(self, request, state):
+        """Return y and the data; a training that goes on keeps its precision."""
+        X, y = validate_data(
             self,
             request.X,
             request.y,
@@ -133,6 +147,39 @@ class BaseBackprop(BaseEstimator, ABC):
             dtype=(np.float64, np.float32) if state is None else state.vector.dtype,
             reset=state is None,
         )
+        target = self._encode(y, request, fresh=state is None)
+        return y, self._as_data(X, target, request.sample_weight)
+
+    def _as_data(self, X, target, sample_weight):
+        target = target.astype(X.dtype)
+        check_target(target, self._make_loss())
+        return Data(
+            X, target, self._row_weights(target, check_sample_weight(sample_weight, X))
+        )
+
+    def _enter_validation(self, request, data):
+        """Return the validation set that was passed to `fit`, or None."""
+        if request.X_val is None and request.y_val is None:
+            return None
+        if request.X_val is None or request.y_val is None:
+            raise ValueError("X_val and y_val belong together: pass both or neither.")
+        X, y = validate_data(
+            self,
+            request.X_val,
+            request.y_val,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=is_regressor(self),
+            dtype=data.X.dtype,
+            reset=False,
+        )
+        target = self._encode(y, Request(X, y, incremental=True), fresh=False)
+        if target.shape[1] != data.target.shape[1]:
+            raise ValueError(
+                f"y_val has {target.shape[1]} outputs, but y has {data.target.shape[1]}. "
+                "Pass y_val in the form of y."
+            )
+        return Validation(y, self._as_data(X, target, request.sample_weight_val))
 
     # -- the state that training starts from or goes on with ---------------------------
 
@@ -141,240 +188,242 @@ class BaseBackprop(BaseEstimator, ABC):
         hidden = rules.hidden_sizes(self.hidden_layer_sizes, owner)
         sizes = [data.X.shape[1], *hidden, data.target.shape[1]]
         if state is None:
-            return self._new_state(sizes, data.X.dtype)
+            initializer = rules.make_initializer(self.get_params(deep=False), owner)
+            return self._new_state(sizes, data.X.dtype, initializer)
         if sizes != state.layer_sizes:
             raise ValueError(
                 f"This {owner} was trained with layers of {state.layer_sizes} units and "
                 f"cannot go on with {sizes}. Set hidden_layer_sizes and y back to what "
                 "they were, or fit anew with warm_start=False."
             )
-        self.loss_curve_ = list(self.loss_curve_)
-        self.validation_scores_ = copy(self.validation_scores_)
         return state
 
-    def _new_state(self, sizes, dtype):
-        owner = type(self).__name__
-        network = rules.make_network(sizes, self.activation, owner)
+    def _new_state(self, sizes, dtype, initializer):
+        network = self._network(sizes)
+        rng = check_random_state(self.random_state)
         state = State(
-            vector=np.empty(network.n_parameters, dtype),
-            rng=check_random_state(self.random_state),
-            layer_sizes=sizes,
+            vector=np.empty(network.n_parameters, dtype), rng=rng, layer_sizes=sizes
         )
-        initializer = rules.make_initializer(self.get_params(deep=False), owner)
-        network.fill(state.vector, initializer, state.rng)
-        self.loss_curve_ = []
-        self.validation_scores_ = None
+        network.fill(state.vector, initializer, rng)
+        self.loss_curve_, self.validation_scores_, self.validation_loss_curve_ = (
+            [],
+            None,
+            None,
+        )
+        self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
+        self.out_activation_ = getattr(self._make_loss(), "output_activation", "custom")
         return state
 
-    def _arrange_rows(self, state, data):
-        """Decide which rows train and which validate; keep it while nothing changed."""
+    def _begin_curves(self, state, validates):
+        """Make the curves one's own, and say what `best` will be measured in."""
+        self.loss_curve_ = list(self.loss_curve_)
+        for name in ("validation_scores_", "validation_loss_curve_"):
+            setattr(self, name, list(getattr(self, name) or []) if validates else None)
+        state.watch(score=validates and self.early_stopping)
+
+    def _arrange_rows(self, state, data, splits):
+        """Decide which rows train, in which order; keep it while nothing changed."""
         n_rows = data.X.shape[0]
-        splits = state.validation_rows is not None
-        if state.n_rows == n_rows and splits == self.early_stopping:
+        if state.n_rows == n_rows and splits == (state.validation_rows is not None):
             return
-        if splits != self.early_stopping:  # a score and a loss cannot be compared
-            state.best, state.n_stale, state.best_vector = -np.inf, 0, None
-            self.validation_scores_ = [] if self.early_stopping else None
-        state.n_rows, state.validation_rows = n_rows, None
-        state.order = np.arange(n_rows)
-        if self.early_stopping:
+        state.n_rows, state.order, state.validation_rows = n_rows, np.arange(n_rows), None
+        if splits:
             state.order, state.validation_rows = split_rows(
                 n_rows, *self._strata(data.target), self.validation_fraction, state.rng
             )
-            state.best_vector = state.vector.copy()
 
     # -- the two ways to train ---------------------------------------------------------
 
-    def _run_epochs(self, state, data, incremental):
-        """Train epoch by epoch until patience or max_iter ends it; partial_fit: once."""
-        self._arrange_rows(state, data)
+    def _run_epochs(self, state, data, validation, incremental):
+        """Train until patience, target or max_iter ends it; partial_fit: one epoch."""
         plan = self._plan(state, incremental)
-        state.refresh_memory(plan.optimizer)
-        patience = Patience(
-            tol=self.tol, patience=self.n_iter_no_change, keep_best=self.early_stopping
-        )
+        state.refresh(plan)
+        before = state.vector.copy()
+        patience = self._patience(self.n_iter_no_change, state)
         n_epochs = 1 if incremental else self.max_iter
-        validate = self._validation(plan, state, data)
         for report in islice(train(plan, state, data, NumpyEngine()), n_epochs):
-            merit = self._record(report, validate(state.vector) if validate else None)
-            patience.watch(merit, state)
-            if patience.is_over(plan, state):
-                self._say(
-                    f"No improvement for more than {patience.patience} epochs: stopped."
-                )
+            if self._is_over(report, plan, state, patience, validation):
                 break
         else:
             if not incremental:
-                _warn_not_converged(f"max_iter={self.max_iter} epochs were run")
+                _warn(f"Not converged after max_iter={self.max_iter} epochs. {REMEDY}")
+        if not incremental:
+            self._warn_of_problems(plan.objective, state, before, data)
 
-    def _run_lbfgs(self, state, data):
+    def _run_lbfgs(self, state, data, validation):
         """Train on all rows at once; an iteration counts as an epoch."""
-        state.order = state.validation_rows = state.best_vector = None
-        state.n_rows = 0
-        self.validation_scores_ = None
-        options = {"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol}
+        self._refuse_what_lbfgs_ignores(validation)
+        state.order, state.validation_rows, state.n_rows = None, None, 0
+        plan, before = self._plan(state, incremental=False), state.vector.copy()
+        patience = self._patience(
+            self.n_iter_no_change if state.watches_score else np.inf, state
+        )
         result = minimize_lbfgs(
-            self._plan(state, incremental=False),
+            plan,
             state,
             data,
             NumpyEngine(),
-            options=options,
-            callback=self._record,
+            options={"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol},
+            is_over=lambda report: self._is_over(report, plan, state, patience, validation),
         )
         self.loss_ = float(result.fun)
-        state.best = -self.loss_
+        if not state.watches_score:
+            state.best = max(state.best, -self.loss_)
         if not result.success:
-            _warn_not_converged(f"L-BFGS stopped with the message {result.message!r}")
+            _warn(f"L-BFGS stopped with the message {result.message!r}. {REMEDY}")
+        self._warn_of_problems(plan.objective, state, before, data)
+
+    def _refuse_what_lbfgs_ignores(self, validation):
+        for name, is_set in (
+            ("dropout", np.any(np.asarray(self.dropout) > 0)),
+            ("clip_norm", self.clip_norm is not None),
+            ("scoring", self.scoring is not None and validation is None),
+        ):
+            if is_set:
+                remedy = " or pass X_val and y_val" if name == "scoring" else ""
+                raise ValueError(
+                    f"solver='lbfgs' cannot use {name}={getattr(self, name)!r}: it "
+                    f"works on one fixed objective of all rows. Use a stochastic "
+                    f"solver{remedy}."
+                )
+
+    def _patience(self, n_epochs, state):
+        return Patience(tol=self.tol, patience=n_epochs, keep_best=state.watches_score)
 
     def _plan(self, state, incremental):
         parameters, owner = self.get_params(deep=False), type(self).__name__
+        optimizer = rules.make_optimizer(parameters, owner)
         return Plan(
             objective=self._objective(state.layer_sizes),
-            optimizer=rules.make_optimizer(parameters, owner),
+            optimizer=optimizer,
             schedule=rules.make_schedule(parameters, owner),
-            batch_size=self._batch_size(state, incremental),
+            batch_size=self._batch_size(state, optimizer, incremental),
             shuffle=self.shuffle,
+            clip_norm=self.clip_norm,
         )
 
-    def _objective(self, layer_sizes):
-        return Objective(
-            network=rules.make_network(layer_sizes, self.activation, type(self).__name__),
-            loss=self._make_loss(),
-            alpha=self.alpha,
-            convention=rules.make_convention(self.error_convention),
-        )
-
-    def _batch_size(self, state, incremental):
-        if isinstance(self.batch_size, str) or state.order is None:
-            return AUTO_BATCH_SIZE
+    def _batch_size(self, state, optimizer, incremental):
+        if optimizer is None:
+            return None  # L-BFGS knows no batches
         n_train = len(state.order)
+        is_auto = isinstance(self.batch_size, str)
+        if getattr(optimizer, "needs_all_rows", False):
+            if not is_auto and self.batch_size < n_train:
+                raise ValueError(
+                    f"batch_size={self.batch_size} does not go with "
+                    f"{type(optimizer).__name__}, which compares the gradients "
+                    f"of all {n_train} training rows. Use batch_size='auto'."
+                )
+            return n_train
+        if is_auto:
+            return min(AUTO_BATCH_SIZE, n_train)
         if self.batch_size > n_train and not incremental:
-            warnings.warn(
+            _warn(
                 f"batch_size={self.batch_size} is larger than the {n_train} training "
                 f"rows: every batch has {n_train} rows.",
                 UserWarning,
-                stacklevel=7,
             )
-        return self.batch_size
-
-    def _validation(self, plan, state, data):
-        """Return a function of the parameters that scores the validation rows, or None."""
-        if state.validation_rows is None:
-            return None
-        X, target, weight = (
-            None if array is None else array[state.validation_rows] for array in data
-        )
-        objective = plan.objective
-
-        def score(vector):
-            output = objective.output(vector, X)
-            if not np.isfinite(output).all():
-                return np.nan
-            return self._score_output(output, target, weight)
-
-        return score
+        return min(self.batch_size, n_train)
 
     # -- what is kept and what is said -------------------------------------------------
 
-    def _record(self, report, score=None):
+    def _is_over(self, report, plan, state, patience, validation):
+        """Record an epoch; say whether training should stop after it."""
+        patience.watch(self._record(report, plan.objective, state, validation), state)
+        if reached(self.target_loss, report.loss):
+            self._say(f"Training loss reached target_loss={self.target_loss}: stopped.")
+            return True
+        if patience.is_over(plan, state):
+            self._say(f"No improvement for more than {patience.patience} epochs: stopped.")
+            return True
+        return False
+
+    def _record(self, report, objective, state, validation):
         """Append to the curves, print if asked to; return what patience watches."""
-        self.loss_curve_.append(report.loss)
         self.loss_ = report.loss
+        self.loss_curve_.append(report.loss)
         speaks = report.epoch == 1 or report.epoch % max(1, int(self.verbose)) == 0
         if speaks:
             self._say(f"Iteration {report.epoch}, loss = {report.loss:.8f}")
-        if score is None:
+        if validation is None:
             return -report.loss
+        loss, score = self._validate(objective, state, validation)
+        self.validation_loss_curve_.append(loss)
         self.validation_scores_.append(score)
         if speaks:
             self._say(f"Validation score: {score:f}")
-        return score
+        return score if state.watches_score else -report.loss
+
+    def _validate(self, objective, state, validation):
+        """Return loss and score of the validation rows."""
+        data = validation.data
+        z = objective.net_output(state.vector, data.X)
+        loss = objective.loss_of(z, data)
+        if not np.isfinite(z).all():
+            return loss, np.nan
+        if self.scoring is None:
+            output = objective.link(z)
+            return loss, self._score_output(output, data.target, data.sample_weight)
+        if isinstance(self.scoring, str) and self.scoring == "loss":
+            return loss, -loss
+        trained = copy(self)  # as it would be if training stopped now
+        trained._state = {**state.to_dict(), "best_vector": None}
+        weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
+        scorer = check_scoring(trained, scoring=self.scoring)
+        return loss, float(scorer(trained, data.X, validation.y, **weight))
 
     def _say(self, sentence):
         if self.verbose:
             print(sentence)
 
+    def _warn_of_problems(self, objective, state, before, data):
+        rows = slice(None, None, max(1, data.X.shape[0] // DIAGNOSED_ROWS))
+        X, target = data.X[rows], data.target[rows]
+        if self._is_poor(objective.output(state.vector, X), target):
+            for sentence in diagnose(objective, state.vector, before, X):
+                _warn(sentence)
+
     def _conclude(self, state):
-        """Set the fitted attributes; refuse parameters that are not finite."""
+        """Set the attributes that tell of the whole training."""
         if not np.isfinite(state.vector).all():
             raise ValueError(
                 f"Training diverged: after epoch {state.epoch} the weights are not finite. "
-                "Try a smaller learning rate, or scale the inputs (for example with "
-                "StandardScaler)."
+                "Try a smaller learning rate, scale the inputs (for example with "
+                "StandardScaler), or set clip_norm."
             )
-        watches_score = state.validation_rows is not None
-        self.best_loss_ = None if watches_score else -state.best
-        self.best_validation_score_ = state.best if watches_score else None
+        self.best_loss_ = None if state.watches_score else -state.best
+        self.best_validation_score_ = None
+        if self.validation_scores_:
+            self.best_validation_score_ = max(self.validation_scores_)
         self.n_iter_ = state.epoch
         self.t_ = state.samples_seen
-        self.n_layers_ = len(state.layer_sizes)
-        self.n_outputs_ = state.layer_sizes[-1]
-        self.out_activation_ = getattr(self._make_loss(), "output_activation", "custom")
         self._state = state.to_dict()
 
-    # -- the fitted network ------------------------------------------------------------
+    # -- weights without training ------------------------------------------------------
 
-    @property
-    def coefs_(self):
-        """Weights, layer by layer: views of shape (n_inputs, n_units)."""
-        return self._views("weights", self._vector)
+    @classmethod
+    def _of_weights(cls, coefs, intercepts, parameters):
+        """Return an estimator that holds the weights, and the checked arrays."""
+        coefs = [check_array(array, input_name="coefs") for array in coefs]
+        intercepts = [
+            check_array(array, input_name="intercepts", ensure_2d=False)
+            for array in intercepts
+        ]
+        sizes = [len(coefs[0]), *(array.shape[1] for array in coefs)]
+        estimator = cls(
+            **{"hidden_layer_sizes": tuple(sizes[1:-1]), **parameters},
+        )
+        estimator._check_parameters(Request(None, None))
+        return estimator, sizes, GivenWeights(coefs, intercepts)
 
-    @coefs_.setter
-    def coefs_(self, arrays):
-        self._copy_in("weights", arrays)
-
-    @property
-    def intercepts_(self):
-        """Biases, layer by layer: views of shape (n_units,)."""
-        return self._views("bias", self._vector)
-
-    @intercepts_.setter
-    def intercepts_(self, arrays):
-        self._copy_in("bias", arrays)
-
-    @property
-    def _vector(self):
-        """The parameters that predict: the best ones after early stopping."""
-        if "_state" not in vars(self):
-            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
-        best = self._state["best_vector"]
-        return self._state["vector"] if best is None else best
-
-    def _views(self, part, vector):
-        network = Network.of_sizes(self._state["layer_sizes"])
-        layers = network.parameters(vector).layers
-        return WritableViews(getattr(layer, part) for layer in layers)
-
-    def _copy_in(self, part, arrays):
-        """Copy arrays into the parameters, those that predict and those trained last."""
-        for vector in (self._vector, self._state["vector"]):
-            views = self._views(part, vector)
-            shapes = [np.shape(array) for array in arrays]
-            if shapes != [view.shape for view in views]:
-                raise ValueError(
-                    f"Expected {part} of the shapes {[view.shape for view in views]}, one "
-                    f"array per layer. Got {shapes}."
-                )
-            for view, array in zip(views, arrays, strict=True):
-                view[...] = array
-
-    def _net_output(self, X):
-        """Return the checked net input of the output layer and the objective."""
-        check_is_fitted(self)
-        vector = self._vector
-        X = validate_data(self, X, accept_sparse="csr", dtype=vector.dtype, reset=False)
-        objective = self._objective(self._state["layer_sizes"])
-        return objective, objective.net_output(vector, X)
-
-    def _output(self, X):
-        """Return the output of the network for checked rows, shape (n_rows, n_outputs)."""
-        objective, z = self._net_output(X)
-        return objective.link(z)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+    def _hold_weights(self, sizes, weights):
+        """Make the state of a training that has not begun yet; `fit` begins a new one."""
+        dtype = np.result_type(np.float32, *weights.coefs, *weights.intercepts)
+        self.n_features_in_ = sizes[0]
+        state = self._new_state(sizes, dtype, weights)
+        self.loss_ = None
+        self._conclude(state)
+        return self
 
 
 @contextmanager
@@ -389,24 +438,18 @@ def _stream_restored_on_failure(state):
         raise
 
 
+def _rows_set_aside(state, y, data):
+    rows = state.validation_rows
+    return Validation(y[rows], Data(*(a if a is None else a[rows] for a in data)))
+
+
 def _is_lbfgs(solver):
     return isinstance(solver, str) and solver == "lbfgs"
 
 
-def _check_target(target, loss):
-    if not np.isfinite(target).all():
-        raise ValueError(
-            f"y contains values too large for {target.dtype}, the precision of X. Scale y, "
-            "or pass X as float64."
-        )
-    if hasattr(loss, "check_target"):
-        loss.check_target(target)
-
-
-def _warn_not_converged(what):
-    warnings.warn(
-        f"Training has not converged yet: {what}. Increase max_iter (or max_fun), scale "
-        "the inputs, or try another learning rate.",
-        ConvergenceWarning,
-        stacklevel=6,
-    )
+def _warn(sentence, category=ConvergenceWarning):
+    """Warn at the line that called this package."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__package__") == __package__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(sentence, category, stacklevel=level)

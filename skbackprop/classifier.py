@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import (
 
 from . import parameters as rules
 from .base import BaseBackprop, Request, has_partial_fit
+from .door import expand_class_weight
 from .losses import CLASSIFIER_LOSSES
 
 __all__ = ["BackpropClassifier"]
@@ -32,16 +33,18 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     hidden_layer_sizes : int or sequence of int, default=(100,)
         Number of units of each hidden layer. An empty sequence gives a linear model.
 
-    activation : {"identity", "logistic", "sigmoid", "tanh", "relu"} or object, \
-            default="relu"
-        Activation of the hidden units. "sigmoid" is another name of "logistic". An
-        object follows :class:`skbackprop.activations.Activation`.
+    activation : str, object or sequence of them, default="relu"
+        Activation of the hidden units: "identity", "logistic" (or "sigmoid"), "tanh",
+        "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", or an
+        object that follows :class:`skbackprop.activations.Activation`; a sequence gives
+        one per hidden layer.
 
-    loss : {"log_loss", "squared_error"} or object, default="log_loss"
+    loss : {"log_loss", "squared_error", "focal"} or object, default="log_loss"
         What is minimised. "log_loss" has logistic outputs for two classes and for
         multilabel targets, softmax outputs otherwise. "squared_error" is half the sum
         of squares over one sigmoid output per class (two for two classes);
-        `predict_proba` divides by their sum. An object follows
+        `predict_proba` divides by their sum. "focal" is a log loss in which rows that are
+        classified well count less. An object follows
         :class:`skbackprop.losses.Loss`.
 
     error_convention : {"output_minus_target", "target_minus_output"}, \
@@ -50,10 +53,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         updates are subtracted or added. It changes the sign of every signal that is
         passed back and no result: the weights are the same bit for bit.
 
-    solver : {"adam", "sgd", "lbfgs"} or object, default="adam"
-        The rule that turns the gradient into a weight update. "lbfgs" works on all rows
-        at once. An object follows :class:`skbackprop.optimizers.Optimizer`; its own
-        parameters then count instead of `momentum`, `beta_1` and so on.
+    solver : str or object, default="adam"
+        The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
+        "nadam", "rmsprop", "adagrad", "lion", "rprop" (always all rows in one batch), or
+        "lbfgs", which minimises over all rows at once. An object follows
+        :class:`skbackprop.optimizers.Optimizer`; its own parameters then count instead
+        of `momentum`, `beta_1` and so on.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2 * sum(weights ** 2) / n`` with n the
@@ -62,8 +67,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     batch_size : int or "auto", default="auto"
         Rows used for one step, at most the number of rows. "auto" is min(200, n_samples).
 
-    learning_rate : float, {"constant", "invscaling", "adaptive"} or object, \
-            default="constant"
+    learning_rate : float, str or object, default="constant"
         A float is the learning rate itself and wins over `learning_rate_init`. A name
         is a schedule that starts from `learning_rate_init`, for every stochastic solver:
 
@@ -72,6 +76,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
           changed after each epoch;
         - "adaptive" divides by 5 whenever there was no improvement of `tol` for more
           than `n_iter_no_change` epochs, and stops at a rate of 1e-6 or less.
+
+        - "exponential", "step", "cosine", "one_cycle", "warmup" and "plateau" are the
+          schedules of :mod:`skbackprop.schedules` with their defaults; those that need
+          to know an end take `max_iter`.
 
         An object follows :class:`skbackprop.schedules.Schedule`.
 
@@ -132,6 +140,33 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     max_fun : int, default=15000
         Largest number of evaluations of the objective for "lbfgs".
 
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which multiply the sample weights. "balanced" gives
+        every class the same total weight, sample weights counted.
+
+    dropout : float or sequence of float, default=0.0
+        Fraction of the units of each hidden layer that is silenced in every training
+        step, while the rest is scaled up; one for all hidden layers or one for each.
+        Prediction uses all units. Not for "lbfgs".
+
+    initializer : str or object, default="glorot_uniform"
+        How weights start: "glorot_uniform" (scikit-learn's), "glorot_normal",
+        "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "uniform", "normal",
+        "orthogonal", "zeros", or an object that follows
+        :class:`skbackprop.initializers.Initializer`, such as
+        ``GivenWeights(coefs, intercepts)``.
+
+    scoring : str, callable or None, default=None
+        What validation rows are scored with: None (accuracy), "loss" (minus the loss), a
+        scorer's name or a callable ``scorer(estimator, X, y)``.
+
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of the objective's gradient, which is scaled down to it
+        before the solver sees it. Not for "lbfgs".
+
+    target_loss : float or None, default=None
+        Training stops as soon as an entry of `loss_curve_` is at or below it.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -152,8 +187,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     loss_curve_ : list of float
         Objective of every epoch (of every iteration for "lbfgs").
 
+    validation_loss_curve_ : list of float or None
+        Loss of the validation rows after every epoch, without the penalty.
+
     validation_scores_ : list of float or None
-        Accuracy of the validation rows after every epoch of early stopping.
+        Accuracy of the validation rows, or `scoring`, after every epoch; None
+        where there are none.
 
     best_validation_score_ : float or None
         The largest of `validation_scores_`.
@@ -244,6 +283,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        class_weight=None,
+        dropout=0.0,
+        initializer="glorot_uniform",
+        scoring=None,
+        clip_norm=None,
+        target_loss=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -270,8 +315,23 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.class_weight = class_weight
+        self.dropout = dropout
+        self.initializer = initializer
+        self.scoring = scoring
+        self.clip_norm = clip_norm
+        self.target_loss = target_loss
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train the network on X and y.
 
         Parameters
@@ -286,6 +346,16 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts; not negative. None: all the same.
 
+        X_val : {array-like, sparse matrix} of shape (n_validation, n_features) or None
+            Rows that are never trained on. With `early_stopping` they are what is
+            watched, and no row of X is set aside; without, they are only recorded.
+
+        y_val : array-like like y or None
+            The targets of `X_val`.
+
+        sample_weight_val : array-like of shape (n_validation,) or None
+            How much each validation row counts.
+
         Returns
         -------
         self : BackpropClassifier
@@ -297,7 +367,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             For a parameter, X, y or sample_weight that cannot be used, and when the
             training diverges.
         """
-        return self._train_copy(Request(X, y, sample_weight))
+        return self._train_copy(
+            Request(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        )
 
     @available_if(has_partial_fit)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -331,7 +403,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             As in `fit`, for unknown classes, if `early_stopping` is on, and if the
             network cannot go on with this chunk because its shape changed.
         """
-        return self._train_copy(Request(X, y, sample_weight, classes, incremental=True))
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight='balanced' needs all rows at once, and partial_fit sees a "
+                "chunk. Pass a dict, for example from sklearn.utils.compute_class_weight."
+            )
+        return self._train_copy(
+            Request(X, y, sample_weight, classes=classes, incremental=True)
+        )
 
     def predict(self, X):
         """Predict class labels.
@@ -418,19 +497,90 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return (output[:, 0] > 0.5).astype(np.intp)
         return output.argmax(axis=1)
 
+    @classmethod
+    def from_weights(cls, coefs, intercepts, *, classes, multilabel=False, **parameters):
+        """Make a classifier from weights, without fitting.
+
+        Parameters
+        ----------
+        coefs : sequence of array-like of shape (n_inputs, n_units)
+            Weights, layer by layer.
+
+        intercepts : sequence of array-like of shape (n_units,)
+            Biases, layer by layer.
+
+        classes : array-like of shape (n_classes,)
+            The class labels, sorted as in `classes_`; for a multilabel classifier the
+            numbers of the labels.
+
+        multilabel : bool, default=False
+            Whether the outputs are independent labels.
+
+        **parameters
+            Constructor parameters; `hidden_layer_sizes` is read off the weights.
+
+        Returns
+        -------
+        estimator : BackpropClassifier
+            It predicts, and `partial_fit` trains it further.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit each other or the classes.
+
+        Examples
+        --------
+        >>> from skbackprop import BackpropClassifier
+        >>> both = BackpropClassifier.from_weights(
+        ...     [[[10.0], [10.0]]], [[-15.0]], classes=["no", "yes"]
+        ... )
+        >>> both.predict([[0, 1], [1, 1]])
+        array(['no', 'yes'], dtype='<U3')
+        """
+        estimator, sizes, weights = cls._of_weights(coefs, intercepts, parameters)
+        estimator.classes_ = np.unique(classes)
+        estimator._sparse_labels = False
+        estimator._kind = "binary" if len(estimator.classes_) <= 2 else "multiclass"
+        if multilabel:
+            estimator._kind = "multilabel-indicator"
+        expected = estimator._n_outputs()
+        if sizes[-1] != expected:
+            raise ValueError(
+                f"The last layer has {sizes[-1]} units, but {len(estimator.classes_)} "
+                f"classes and this loss need {expected}. Check classes, "
+                "multilabel and loss."
+            )
+        return estimator._hold_weights(sizes, weights)
+
     # -- what the base class asks for --------------------------------------------------
 
     def _encode(self, y, request, fresh):
         y = self._check_labels(y, request, fresh)
         if self._kind == "multilabel-indicator":
             return y
-        indices = np.searchsorted(self.classes_, y)
-        n_outputs = len(self.classes_)
+        indices = np.searchsorted(self.classes_, y)[:, np.newaxis]
+        n_outputs = self._n_outputs()
+        return indices if n_outputs == 1 else indices == np.arange(n_outputs)
+
+    def _n_outputs(self):
+        """Return how many outputs the loss wants for the classes."""
         if self._kind == "binary":
-            n_outputs = getattr(self._make_loss(), "n_binary_outputs", 2)
-        if n_outputs == 1:
-            return indices[:, np.newaxis]
-        return indices[:, np.newaxis] == np.arange(n_outputs)
+            return getattr(self._make_loss(), "n_binary_outputs", 2)
+        return len(self.classes_)
+
+    def _row_weights(self, target, sample_weight):
+        if self.class_weight is None:
+            return sample_weight
+        if self._kind == "multilabel-indicator":
+            raise ValueError(
+                "class_weight is not defined for multilabel y, where a row has several "
+                "labels. Use sample_weight."
+            )
+        weight = expand_class_weight(
+            self.class_weight, self.classes_, self._class_indices(target), sample_weight
+        ).astype(target.dtype)
+        return weight if sample_weight is None else weight * sample_weight
 
     def _check_labels(self, y, request, fresh):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""
@@ -504,6 +654,18 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return accuracy_score(target > 0.5, output > 0.5, sample_weight=sample_weight)
         truth, found = self._class_indices(target), self._class_indices(output)
         return accuracy_score(truth, found, sample_weight=sample_weight)
+
+    def _is_poor(self, output, target):
+        if self._kind == "multilabel-indicator":
+            found, truth = output > 0.5, target > 0.5
+        else:
+            indices = np.arange(len(self.classes_))
+            found = self._class_indices(output)[:, np.newaxis] == indices
+            truth = self._class_indices(target)[:, np.newaxis] == indices
+        share = truth.mean(axis=0)
+        if share.max() == 1 or share.min() == 1:
+            return False
+        return (found == truth).mean() <= np.maximum(share, 1 - share).mean()
 
     def _strata(self, target):
         if self._kind == "multilabel-indicator":

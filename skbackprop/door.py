@@ -10,7 +10,42 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
-__all__ = ["check_sample_weight", "split_rows"]
+__all__ = ["check_sample_weight", "check_target", "expand_class_weight", "split_rows"]
+
+
+def check_target(target: NDArray, loss) -> None:
+    """Raise ValueError for targets that the precision or the loss cannot take."""
+    if not np.isfinite(target).all():
+        raise ValueError(
+            f"y contains values too large for {target.dtype}, the precision of X. Scale y, "
+            "or pass X as float64."
+        )
+    if hasattr(loss, "check_target"):
+        loss.check_target(target)
+
+
+def expand_class_weight(
+    class_weight, classes: NDArray, indices: NDArray, sample_weight: NDArray | None
+) -> NDArray:
+    """Return the weight of each row's class; `indices` says which class it is.
+
+    "balanced" gives every class the same total weight, sample weights counted:
+    ``total weight / (n_classes * weight of the class)``.
+    """
+    if isinstance(class_weight, str):
+        weight = np.bincount(indices, weights=sample_weight, minlength=len(classes))
+        there = weight > 0
+        per_class = np.ones(len(classes))
+        per_class[there] = weight.sum() / (there.sum() * weight[there])
+        return per_class[indices]
+    unknown = [label for label in class_weight if label not in classes]
+    if unknown:
+        raise ValueError(
+            f"class_weight has weights for {unknown}, which are not among the classes "
+            f"{classes}. Leave them out, or check their type."
+        )
+    per_class = np.array([class_weight.get(label, 1.0) for label in classes], dtype=float)
+    return per_class[indices]
 
 
 def check_sample_weight(sample_weight, X) -> NDArray | None:

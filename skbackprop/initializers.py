@@ -9,9 +9,23 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import Spec
+from .spec import INFINITY, Spec, number
 
-__all__ = ["INITIALIZERS", "GlorotUniform", "Initializer"]
+__all__ = [
+    "INITIALIZERS",
+    "GivenWeights",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Normal",
+    "Orthogonal",
+    "Uniform",
+    "Zeros",
+]
 
 
 class Initializer(Protocol):
@@ -30,7 +44,7 @@ class Initializer(Protocol):
 
 @dataclass(kw_only=True)
 class GlorotUniform(Spec):
-    """``uniform(-b, b)`` with ``b = sqrt(factor / (fan_in + fan_out))``.
+    """Weights and biases ``uniform(-b, b)``, ``b = sqrt(factor / (fan_in + fan_out))``.
 
     The factor 6 makes the variance of Glorot & Bengio (2010), *Understanding the
     difficulty of training deep feedforward neural networks*, equation 16; logistic
@@ -47,4 +61,136 @@ class GlorotUniform(Spec):
         out[...] = rng.uniform(-bound, bound, out.shape)
 
 
-INITIALIZERS = {"glorot_uniform": GlorotUniform}
+def _uniform(rng, variance, shape):
+    bound = np.sqrt(3 * variance)  # uniform(-b, b) has the variance b^2 / 3
+    return rng.uniform(-bound, bound, shape)
+
+
+@dataclass(kw_only=True)
+class GlorotNormal(Spec):
+    """Normal weights of variance ``2 / (fan_in + fan_out)``, biases zero."""
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        variance = 2 / sum(weights_shape)
+        out[...] = 0 if kind == "bias" else rng.normal(0, np.sqrt(variance), out.shape)
+
+
+@dataclass(kw_only=True)
+class HeUniform(Spec):
+    """Uniform weights of variance ``2 / fan_in``, biases zero (He et al., 2015)."""
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        variance = 2 / weights_shape[0]
+        out[...] = 0 if kind == "bias" else _uniform(rng, variance, out.shape)
+
+
+@dataclass(kw_only=True)
+class HeNormal(Spec):
+    """Normal weights of variance ``2 / fan_in``, biases zero (He et al., 2015)."""
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        variance = 2 / weights_shape[0]
+        out[...] = 0 if kind == "bias" else rng.normal(0, np.sqrt(variance), out.shape)
+
+
+@dataclass(kw_only=True)
+class LecunUniform(Spec):
+    """Uniform weights of variance ``1 / fan_in``, biases zero (LeCun et al., 1998)."""
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        variance = 1 / weights_shape[0]
+        out[...] = 0 if kind == "bias" else _uniform(rng, variance, out.shape)
+
+
+@dataclass(kw_only=True)
+class LecunNormal(Spec):
+    """Normal weights of variance ``1 / fan_in``, biases zero (LeCun et al., 1998)."""
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        variance = 1 / weights_shape[0]
+        out[...] = 0 if kind == "bias" else rng.normal(0, np.sqrt(variance), out.shape)
+
+
+@dataclass(kw_only=True)
+class Uniform(Spec):
+    """Weights and biases ``uniform(-bound, bound)``."""
+
+    bound: float = number(0.05, 0, INFINITY, "()")
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        out[...] = rng.uniform(-self.bound, self.bound, out.shape)
+
+
+@dataclass(kw_only=True)
+class Normal(Spec):
+    """Weights and biases normal with mean 0 and the given standard deviation."""
+
+    deviation: float = number(0.05, 0, INFINITY, "()")
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        out[...] = rng.normal(0, self.deviation, out.shape)
+
+
+@dataclass(kw_only=True)
+class Orthogonal(Spec):
+    """Weights with orthonormal rows or columns times a gain, biases zero.
+
+    Saxe, McClelland & Ganguli (2014), *Exact solutions to the nonlinear dynamics of
+    learning in deep linear neural networks*.
+    """
+
+    gain: float = number(1.0, 0, INFINITY, "()")
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        if kind == "bias":
+            out[...] = 0
+            return
+        fan_in, fan_out = weights_shape
+        tall = rng.normal(size=(max(weights_shape), min(weights_shape)))
+        q, r = np.linalg.qr(tall)
+        q *= self.gain * np.sign(np.diag(r))  # else the directions are not uniform
+        out[...] = q if fan_in >= fan_out else q.T
+
+
+@dataclass(kw_only=True)
+class Zeros(Spec):
+    """Weights and biases zero: all units of a layer then learn the same."""
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        out[...] = 0
+
+
+@dataclass(eq=False, repr=False)
+class GivenWeights(Spec):
+    """Weights and biases of one's own, one array per layer of each."""
+
+    coefs: Sequence[NDArray]  # (fan_in, fan_out) each
+    intercepts: Sequence[NDArray]  # (fan_out,) each
+
+    def __call__(self, layer, kind, weights_shape, rng, out):
+        arrays = self.intercepts if kind == "bias" else self.coefs
+        shape = np.shape(arrays[layer]) if layer < len(arrays) else None
+        if shape != out.shape:
+            raise ValueError(
+                f"GivenWeights needs {kind} of shape {out.shape} for layer {layer} (the "
+                f"first is 0), but has {shape or 'none'}. Give one array per "
+                "layer that fits X, hidden_layer_sizes and the number of outputs."
+            )
+        out[...] = arrays[layer]
+
+    def __repr__(self):
+        return f"GivenWeights(<{len(self.coefs)} layers>)"
+
+
+INITIALIZERS = {
+    "glorot_uniform": GlorotUniform,
+    "glorot_normal": GlorotNormal,
+    "he_uniform": HeUniform,
+    "he_normal": HeNormal,
+    "lecun_uniform": LecunUniform,
+    "lecun_normal": LecunNormal,
+    "uniform": Uniform,
+    "normal": Normal,
+    "orthogonal": Orthogonal,
+    "zeros": Zeros,
+}

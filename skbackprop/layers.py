@@ -27,7 +27,9 @@ class LayerWork(NamedTuple):
 
     net_input: NDArray
     activation: NDArray  # the same memory as net_input where the derivative allows it
+    output: NDArray  # what the layer above sees: the activation itself without dropout
     delta: NDArray
+    mask: NDArray  # of dropout; empty columns without it
     ones: NDArray  # (n_rows,): ones @ delta sums over rows faster than delta.sum(0)
 
     def cut(self, n_rows: int) -> LayerWork:
@@ -45,17 +47,27 @@ def matrix_product(a, b, out):
 
 @dataclass(kw_only=True)
 class Dense(Spec):
-    """A fully connected layer: ``z = below @ weights + bias``, ``a = activation(z)``."""
+    """A fully connected layer: ``z = below @ weights + bias``, ``a = activation(z)``.
+
+    With `dropout` its output is ``mask * a`` in training, and ``a`` in prediction.
+    """
 
     n_inputs: int
     n_units: int
     activation: Activation
+    dropout: float = 0.0
 
     def allocate(self, n_rows: int, dtype: np.dtype, separate: bool = False) -> LayerWork:
         """Return work arrays; `separate` keeps net input and activation apart."""
-        z, a, delta = (np.empty((n_rows, self.n_units), dtype) for _ in range(3))
-        in_place = self.activation.saves == "activation" and not separate
-        return LayerWork(z, z if in_place else a, delta, np.ones(n_rows, dtype))
+        net_input, activation, output, delta = (
+            np.empty((n_rows, self.n_units), dtype) for _ in range(4)
+        )
+        if self.activation.saves == "activation" and not separate:
+            activation = net_input
+        if not self.dropout:
+            output = activation
+        mask = np.ones((n_rows, self.n_units if self.dropout else 0), dtype)
+        return LayerWork(net_input, activation, output, delta, mask, np.ones(n_rows, dtype))
 
     def forward(self, below, parameters, net_input, activation):
         """Fill `net_input` and `activation`, which may be one array."""
@@ -63,13 +75,20 @@ class Dense(Spec):
         net_input += parameters.bias
         self.activation.forward(net_input, out=activation)
 
+    def drop(self, work):
+        """Fill ``work.output``: the activation with some units silenced."""
+        if self.dropout:
+            np.multiply(work.activation, work.mask, out=work.output)
+
     def backward(self, below, work, gradient):
-        """Turn ``work.delta`` from d loss / d a into d loss / d z; fill `gradient`."""
+        """Turn ``work.delta`` from d loss / d output into d loss / d z; fill `gradient`."""
+        if self.dropout:
+            np.multiply(work.delta, work.mask, out=work.delta)
         saved = getattr(work, self.activation.saves)
         self.activation.backward(saved, work.delta)
         matrix_product(below.T, work.delta, out=gradient.weights)
         np.matmul(work.ones, work.delta, out=gradient.bias)
 
     def pass_down(self, parameters, work, below_delta):
-        """Fill `below_delta` with d loss / d a of the layer below."""
+        """Fill `below_delta` with d loss / d output of the layer below."""
         np.matmul(work.delta, parameters.weights.T, out=below_delta)

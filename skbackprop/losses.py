@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from math import log
 from typing import Protocol
 
 import numpy as np
@@ -17,15 +18,21 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from .activations import Activation, Exponential, Identity, Sigmoid, Softmax
-from .spec import Spec
+from .spec import INFINITY, Spec, number
 
 __all__ = [
     "CLASSIFIER_LOSSES",
     "REGRESSOR_LOSSES",
+    "AbsoluteError",
     "BinaryLogLoss",
+    "Focal",
+    "Gamma",
+    "Huber",
+    "LogCosh",
     "LogLoss",
     "Loss",
     "Poisson",
+    "Quantile",
     "SquaredError",
 ]
 
@@ -65,9 +72,18 @@ def _mean(per_sample, delta, sample_weight):
 
 @dataclass(kw_only=True)
 class LogLoss(Spec):
-    """``-sum_k t_k log softmax(z)_k`` for targets that sum to one."""
+    """``-sum_k t_k log softmax(z)_k`` for targets that sum to one.
+
+    With `label_smoothing` s the target of K classes becomes ``(1 - s) t + s / K``
+    (Szegedy et al., 2016, section 7).
+    """
+
+    label_smoothing: float = number(0.0, 0, 1, "[)")
 
     output_activation = "softmax"
+
+    def check_target(self, target):
+        _check_distribution(target, "LogLoss")
 
     def predict(self, z, out):
         Softmax().forward(z, out)
@@ -78,6 +94,7 @@ class LogLoss(Spec):
         out -= np.log(np.exp(out).sum(axis=1, keepdims=True))
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
+        target = _smoothed(target, self.label_smoothing, target.shape[1])
         top = z.max(axis=1, keepdims=True)
         np.exp(np.subtract(z, top, out=delta), out=delta)  # exp(z - top) cannot overflow
         total = delta.sum(axis=1, keepdims=True)
@@ -90,7 +107,12 @@ class LogLoss(Spec):
 
 @dataclass(kw_only=True)
 class BinaryLogLoss(Spec):
-    """``-sum_k [t_k log o_k + (1 - t_k) log(1 - o_k)]`` with ``o = sigmoid(z)``."""
+    """``-sum_k [t_k log o_k + (1 - t_k) log(1 - o_k)]`` with ``o = sigmoid(z)``.
+
+    With `label_smoothing` s the target becomes ``(1 - s) t + s / 2``.
+    """
+
+    label_smoothing: float = number(0.0, 0, 1, "[)")
 
     output_activation = "logistic"
     n_binary_outputs = 1
@@ -103,11 +125,59 @@ class BinaryLogLoss(Spec):
         out[...] = np.minimum(z, 0) - np.log1p(np.exp(-np.abs(z)))
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
+        target = _smoothed(target, self.label_smoothing, 2)
         # -log o = max(-z, 0) + log(1 + exp(-|z|)), where nothing overflows or cancels
         loss = np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0) - target * z
         self.predict(z, out=delta)
         delta -= target  # output - target
         return _mean(loss.sum(axis=1), delta, sample_weight)
+
+
+@dataclass(kw_only=True)
+class Focal(Spec):
+    """``-sum_k t_k (1 - o_k)^gamma log o_k`` with ``o = softmax(z)``.
+
+    What is classified well already counts less (Lin et al., 2017, *Focal loss for dense
+    object detection*). The targets sum to one; ``gamma = 0`` is the log loss.
+    """
+
+    gamma: float = number(2.0, 0, INFINITY, "[)")
+
+    output_activation = "softmax"
+
+    def check_target(self, target):
+        _check_distribution(target, "Focal")
+
+    def predict(self, z, out):
+        Softmax().forward(z, out)
+
+    def log_predict(self, z, out):
+        """Fill `out` with log softmax(z); `out` may be `z`."""
+        LogLoss().log_predict(z, out)
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        LogLoss().log_predict(z, out=delta)
+        log_o, o = delta.copy(), np.exp(delta)
+        rest = -np.expm1(log_o)  # 1 - o without cancellation
+        focus = rest**self.gamma
+        per_sample = -np.einsum("ij,ij->i", target, focus * log_o)
+        # o dloss/do = t (1 - o)^gamma [gamma o log(o) / (1 - o) - 1], log(o)/(1-o) -> -1
+        ratio = np.divide(log_o, rest, out=np.full_like(rest, -1), where=rest > 0)
+        slope = target * focus * (self.gamma * o * ratio - 1)
+        delta[...] = slope - o * slope.sum(axis=1, keepdims=True)
+        return _mean(per_sample, delta, sample_weight)
+
+
+def _smoothed(target, smoothing, n_classes):
+    return target if smoothing == 0 else (1 - smoothing) * target + smoothing / n_classes
+
+
+def _check_distribution(target, name):
+    if not np.allclose(target.sum(axis=1), 1, atol=1e-3):
+        raise ValueError(
+            f"{name} needs one class per row: targets that sum to one. For labels that are "
+            "independent of each other (multilabel) use loss='log_loss' or BinaryLogLoss()."
+        )
 
 
 @dataclass(kw_only=True)
@@ -155,6 +225,104 @@ class Poisson(Spec):
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
+@dataclass(kw_only=True)
+class Gamma(Spec):
+    """``sum_k [t_k / o_k - log(t_k / o_k) - 1]`` with ``o = exp(z)``: half the deviance."""
+
+    output_activation = "exp"
+
+    def check_target(self, target):
+        if (target <= 0).any():
+            raise ValueError(
+                "loss='gamma' needs y > 0 (a size or a duration), but y has the value "
+                f"{target.min()}. Use loss='squared_error' for targets of either sign."
+            )
+
+    def predict(self, z, out):
+        Exponential().forward(z, out)
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        ratio = target * np.exp(-z)
+        loss = ratio - np.log(target) + z - 1
+        np.subtract(1, ratio, out=delta)
+        return _mean(loss.sum(axis=1), delta, sample_weight)
+
+
+@dataclass(kw_only=True)
+class AbsoluteError(Spec):
+    """``sum_k |t_k - z_k|``: the outputs estimate medians."""
+
+    output_activation = "identity"
+
+    def predict(self, z, out):
+        Identity().forward(z, out)
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        np.subtract(z, target, out=delta)
+        per_sample = np.abs(delta).sum(axis=1)
+        np.sign(delta, out=delta)  # 0 at the kink
+        return _mean(per_sample, delta, sample_weight)
+
+
+@dataclass(kw_only=True)
+class Huber(Spec):
+    """Squares for small errors, absolute values for large ones (Huber, 1964).
+
+    ``sum_k e_k^2 / 2`` where ``|e_k| <= threshold``, ``threshold (|e_k| - threshold / 2)``
+    elsewhere, with ``e = z - t``.
+    """
+
+    threshold: float = number(1.0, 0, INFINITY, "()")
+
+    output_activation = "identity"
+
+    def predict(self, z, out):
+        Identity().forward(z, out)
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        error = z - target
+        np.clip(error, -self.threshold, self.threshold, out=delta)
+        loss = delta * (error - delta / 2)  # both branches at once
+        return _mean(loss.sum(axis=1), delta, sample_weight)
+
+
+@dataclass(kw_only=True)
+class Quantile(Spec):
+    """``sum_k max(q (t_k - z_k), (1 - q) (z_k - t_k))``: the outputs estimate quantiles.
+
+    The pinball loss of Koenker & Bassett (1978).
+    """
+
+    quantile: float = number(0.5, 0, 1, "()")
+
+    output_activation = "identity"
+
+    def predict(self, z, out):
+        Identity().forward(z, out)
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        error = z - target
+        delta[...] = (1 - self.quantile) * (error > 0) - self.quantile * (error < 0)
+        return _mean((delta * error).sum(axis=1), delta, sample_weight)
+
+
+@dataclass(kw_only=True)
+class LogCosh(Spec):
+    """``sum_k log cosh(z_k - t_k)``: a smooth absolute error."""
+
+    output_activation = "identity"
+
+    def predict(self, z, out):
+        Identity().forward(z, out)
+
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        error = np.abs(z - target)
+        # log cosh(e) = |e| + log(1 + exp(-2 |e|)) - log 2, where nothing overflows
+        loss = error + np.log1p(np.exp(-2 * error)) - log(2)
+        np.tanh(np.subtract(z, target, out=delta), out=delta)
+        return _mean(loss.sum(axis=1), delta, sample_weight)
+
+
 # Where the kinds of y need different losses, an entry maps the kind to the loss.
 CLASSIFIER_LOSSES = {
     "log_loss": {
@@ -163,5 +331,14 @@ CLASSIFIER_LOSSES = {
         "multilabel-indicator": BinaryLogLoss,
     },
     "squared_error": partial(SquaredError, link=Sigmoid()),
+    "focal": Focal,
 }
-REGRESSOR_LOSSES = {"squared_error": SquaredError, "poisson": Poisson}
+REGRESSOR_LOSSES = {
+    "squared_error": SquaredError,
+    "poisson": Poisson,
+    "gamma": Gamma,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "quantile": Quantile,
+    "log_cosh": LogCosh,
+}

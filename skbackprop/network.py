@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .activations import Activation, Identity
+from .dropout import fill_mask
 from .initializers import Initializer
 from .layers import Dense, LayerParameters, LayerWork
 from .spec import Spec
@@ -35,19 +36,28 @@ class Network(Spec):
 
     @classmethod
     def of_sizes(
-        cls, sizes: Sequence[int], activations: Sequence[Activation] | None = None
+        cls,
+        sizes: Sequence[int],
+        activations: Sequence[Activation] | None = None,
+        dropout: Sequence[float] | None = None,
     ) -> Network:
         """Stack layers of the given sizes, input and output included.
 
-        Without activations of the hidden layers it is good for looking at parameters.
+        Activations and dropout are those of the hidden layers. Without activations the
+        network is good for looking at parameters.
         """
-        if activations is None:
-            activations = [Identity()] * (len(sizes) - 2)
+        n_hidden = len(sizes) - 2
+        activations = activations or [Identity()] * n_hidden
+        dropout = dropout or [0.0] * n_hidden
         return cls(
             layers=[
-                Dense(n_inputs=n_inputs, n_units=n_units, activation=activation)
-                for n_inputs, n_units, activation in zip(
-                    sizes[:-1], sizes[1:], [*activations, Identity()], strict=True
+                Dense(n_inputs=fan_in, n_units=fan_out, activation=activation, dropout=rate)
+                for fan_in, fan_out, activation, rate in zip(
+                    sizes[:-1],
+                    sizes[1:],
+                    [*activations, Identity()],
+                    [*dropout, 0.0],
+                    strict=True,
                 )
             ]
         )
@@ -87,6 +97,16 @@ class Network(Spec):
         """Return the work arrays of all layers for batches of up to `n_rows`."""
         return [layer.allocate(n_rows, dtype, separate) for layer in self.layers]
 
+    @property
+    def has_dropout(self) -> bool:
+        return any(layer.dropout for layer in self.layers)
+
+    def draw_masks(self, work: list[LayerWork], seed: int, step: int) -> None:
+        """Fill the dropout masks of a step."""
+        for i, layer in enumerate(self.layers):
+            if layer.dropout:
+                fill_mask(seed, step, i, layer.dropout, out=work[i].mask)
+
     def forward(self, parameters: Parameters, X, work: list[LayerWork]) -> NDArray:
         """Fill net inputs and activations; return the net input of the output layer."""
         below = X
@@ -94,7 +114,8 @@ class Network(Spec):
             self.layers, parameters.layers, work, strict=True
         ):
             layer.forward(below, own, layer_work.net_input, layer_work.activation)
-            below = layer_work.activation
+            layer.drop(layer_work)
+            below = layer_work.output
         return work[-1].net_input
 
     def backward(
@@ -103,7 +124,7 @@ class Network(Spec):
         """Pass the delta of the output layer down; fill deltas and the gradient."""
         for i in range(len(self.layers) - 1, 0, -1):
             layer = self.layers[i]
-            layer.backward(work[i - 1].activation, work[i], gradient.layers[i])
+            layer.backward(work[i - 1].output, work[i], gradient.layers[i])
             layer.pass_down(parameters.layers[i], work[i], work[i - 1].delta)
         self.layers[0].backward(X, work[0], gradient.layers[0])
 
@@ -118,6 +139,16 @@ class Network(Spec):
                 below = z
             self.layers[-1].forward(below, parameters.layers[-1], *[net_input[rows]] * 2)
         return net_input
+
+    def hidden_activations(self, parameters: Parameters, X) -> list[NDArray]:
+        """Return the activations of every hidden layer, as they are in prediction."""
+        activations, below = [], X
+        for layer, own in zip(self.layers[:-1], parameters.layers[:-1], strict=True):
+            a = np.empty((X.shape[0], layer.n_units), parameters.vector.dtype)
+            layer.forward(below, own, a, a)
+            activations.append(a)
+            below = a
+        return activations
 
     def _chunks(self, n_rows: int) -> Iterator[slice]:
         widest = max(layer.n_units for layer in self.layers)

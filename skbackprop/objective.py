@@ -81,6 +81,18 @@ class Objective(Spec):
         """Return the output of the network, shape (n_rows, n_outputs)."""
         return self.link(self.net_output(vector, X))
 
+    def hidden_activations(self, vector: NDArray, X: NDArray) -> list[NDArray]:
+        """Return the activations of every hidden layer, as they are in prediction."""
+        with np.errstate(all="ignore"):
+            return self.network.hidden_activations(self.network.parameters(vector), X)
+
+    def loss_of(self, z: NDArray, batch: Batch) -> float:
+        """Return the loss without the penalty, of the net input of the output layer."""
+        with np.errstate(all="ignore"):
+            return self.loss.value_and_delta(
+                batch.target, z, np.empty_like(z), batch.sample_weight
+            )
+
     def _penalty(self, parameters, batch, gradient):
         """Return the penalty; add its signal to the gradient, in place."""
         if self.alpha == 0:

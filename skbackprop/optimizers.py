@@ -13,15 +13,29 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import Spec, number
+from .spec import INFINITY, Spec, number
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "Optimizer"]
-
-INFINITY = float("inf")
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Lion",
+    "NAdam",
+    "Optimizer",
+    "RMSprop",
+    "Rprop",
+]
 
 
 class Optimizer(Protocol):
-    """A rule; what it remembers is handed to it with every call."""
+    """A rule; what it remembers is handed to it with every call.
+
+    A rule may also have a number `weight_decay`, by which times the learning rate the
+    weights (not the biases) shrink before each update, and `needs_all_rows = True`, if
+    it makes sense only when every batch is all rows.
+    """
 
     def init(self, vector: NDArray) -> dict[str, NDArray]:
         """Return the memory before the first step: arrays like `vector`."""
@@ -47,6 +61,8 @@ class SGD(Spec):
 
     momentum: float = number(0.0, 0, 1)
     nesterovs_momentum: bool = False
+
+    from_estimator = ("momentum", "nesterovs_momentum")
 
     def init(self, vector):
         return {"velocity": np.zeros_like(vector)}
@@ -80,6 +96,8 @@ class Adam(Spec):
     beta_2: float = number(0.999, 0, 1, "[)")
     epsilon: float = number(1e-8, 0, INFINITY, "()")
 
+    from_estimator = ("beta_1", "beta_2", "epsilon")
+
     def init(self, vector):
         return {"m": np.zeros_like(vector), "v": np.zeros_like(vector)}
 
@@ -103,4 +121,162 @@ class Adam(Spec):
         return rate * (1 - self.beta_1) / scale, self.epsilon / scale
 
 
-OPTIMIZERS = {"sgd": SGD, "adam": Adam}
+@dataclass(kw_only=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019).
+
+    weights <- weights - learning_rate * weight_decay * weights, then as in Adam
+    """
+
+    weight_decay: float = number(0.01, 0, INFINITY, "[)")
+
+
+@dataclass(kw_only=True)
+class NAdam(Spec):
+    """Adam with Nesterov's look ahead (Dozat, 2016), with a constant beta_1.
+
+    m      <- beta_1 * m + (1 - beta_1) * gradient
+    v      <- beta_2 * v + (1 - beta_2) * gradient^2
+    ahead  <- beta_1 * m / (1 - beta_1^(t+1)) + (1 - beta_1) * gradient / (1 - beta_1^t)
+    update <- learning_rate * ahead / (sqrt(v / (1 - beta_2^t)) + epsilon)
+    """
+
+    beta_1: float = number(0.9, 0, 1, "[)")
+    beta_2: float = number(0.999, 0, 1, "[)")
+    epsilon: float = number(1e-8, 0, INFINITY, "()")
+
+    from_estimator = ("beta_1", "beta_2", "epsilon")
+
+    def init(self, vector):
+        return {"m": np.zeros_like(vector), "v": np.zeros_like(vector)}
+
+    def update(self, gradient, memory, learning_rate, t):
+        m, v = memory["m"], memory["v"]
+        m *= self.beta_1
+        m += (1 - self.beta_1) * gradient
+        v *= self.beta_2
+        v += (1 - self.beta_2) * gradient * gradient
+        gradient *= (1 - self.beta_1) / (1 - self.beta_1**t)
+        gradient += self.beta_1 / (1 - self.beta_1 ** (t + 1)) * m
+        gradient /= np.sqrt(v / (1 - self.beta_2**t)) + self.epsilon
+        gradient *= learning_rate
+
+
+@dataclass(kw_only=True)
+class RMSprop(Spec):
+    """Divide by a running root mean square (Tieleman & Hinton, 2012, lecture 6.5).
+
+    v      <- decay * v + (1 - decay) * gradient^2
+    update <- learning_rate * gradient / (sqrt(v) + epsilon)
+    """
+
+    decay: float = number(0.9, 0, 1, "[)")
+    epsilon: float = number(1e-8, 0, INFINITY, "()")
+
+    from_estimator = ("epsilon",)
+
+    def init(self, vector):
+        return {"v": np.zeros_like(vector)}
+
+    def update(self, gradient, memory, learning_rate, t):
+        v = memory["v"]
+        v *= self.decay
+        v += (1 - self.decay) * gradient * gradient
+        gradient /= np.sqrt(v) + self.epsilon
+        gradient *= learning_rate
+
+
+@dataclass(kw_only=True)
+class Adagrad(Spec):
+    """Divide by the root of all squares so far (Duchi, Hazan & Singer, 2011).
+
+    v      <- v + gradient^2
+    update <- learning_rate * gradient / (sqrt(v) + epsilon)
+    """
+
+    epsilon: float = number(1e-8, 0, INFINITY, "()")
+
+    from_estimator = ("epsilon",)
+
+    def init(self, vector):
+        return {"v": np.zeros_like(vector)}
+
+    def update(self, gradient, memory, learning_rate, t):
+        v = memory["v"]
+        v += gradient * gradient
+        gradient /= np.sqrt(v) + self.epsilon
+        gradient *= learning_rate
+
+
+@dataclass(kw_only=True)
+class Rprop(Spec):
+    """A step size of its own for every parameter (Riedmiller & Braun, 1993).
+
+        step   <- step * increase   where the gradient kept its sign
+        step   <- step * decrease   where it changed; the gradient then counts as 0
+        update <- sign(gradient) * step
+
+    Steps start at the learning rate and stay between `smallest` and `largest`. Only
+    signs count, so every batch must be all rows. The memory holds steps as multiples of
+    the learning rate.
+    """
+
+    increase: float = number(1.2, 1, INFINITY, "()")
+    decrease: float = number(0.5, 0, 1, "()")
+    smallest: float = number(1e-6, 0, INFINITY, "()")
+    largest: float = number(50.0, 0, INFINITY, "()")
+
+    needs_all_rows = True
+
+    def init(self, vector):
+        return {"step": np.ones_like(vector), "previous": np.zeros_like(vector)}
+
+    def update(self, gradient, memory, learning_rate, t):
+        step, previous = memory["step"], memory["previous"]
+        agreement = np.sign(gradient) * np.sign(previous)
+        step[agreement > 0] *= self.increase
+        step[agreement < 0] *= self.decrease
+        np.clip(step, self.smallest / learning_rate, self.largest / learning_rate, out=step)
+        gradient[agreement < 0] = 0
+        previous[...] = gradient
+        np.sign(gradient, out=gradient)
+        gradient *= step
+        gradient *= learning_rate
+
+
+@dataclass(kw_only=True)
+class Lion(Spec):
+    """Only the sign of a momentum moves the weights (Chen et al., 2023).
+
+        update <- learning_rate * sign(beta_1 * m + (1 - beta_1) * gradient)
+        m      <- beta_2 * m + (1 - beta_2) * gradient
+
+    Its learning rate wants to be three to ten times smaller than Adam's.
+    """
+
+    beta_1: float = number(0.9, 0, 1, "[)")
+    beta_2: float = number(0.99, 0, 1, "[)")
+    weight_decay: float = number(0.0, 0, INFINITY, "[)")
+
+    def init(self, vector):
+        return {"m": np.zeros_like(vector)}
+
+    def update(self, gradient, memory, learning_rate, t):
+        m = memory["m"]
+        ahead = self.beta_1 * m + (1 - self.beta_1) * gradient
+        m *= self.beta_2
+        m += (1 - self.beta_2) * gradient
+        np.sign(ahead, out=gradient)
+        gradient *= learning_rate
+
+
+OPTIMIZERS = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": NAdam,
+    "rmsprop": RMSprop,
+    "adagrad": Adagrad,
+    "rprop": Rprop,
+    "lion": Lion,
+}

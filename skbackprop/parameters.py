@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, Protocol
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 
 from .activations import ACTIVATIONS, Activation
 from .conventions import CONVENTIONS, ErrorConvention
@@ -16,20 +17,20 @@ from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
-from .spec import Interval, build, complete, resolve
+from .spec import INFINITY, Interval, build, complete, resolve
 
 __all__ = [
     "check_parameters",
     "hidden_sizes",
+    "make_activations",
     "make_convention",
+    "make_dropout",
     "make_initializer",
     "make_loss",
     "make_network",
     "make_optimizer",
     "make_schedule",
 ]
-
-INFINITY = float("inf")
 
 
 class Allowed(Protocol):
@@ -85,6 +86,9 @@ NONE = Instance(type(None), "None")
 POSITIVE = Interval(Real, 0, INFINITY, "()")
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 COUNT = Interval(Integral, 1, INFINITY, "[)")
+RATE = Interval(Real, 0, 1, "[)")
+CLASS_WEIGHT = Either((Options(("balanced",)), Instance(Mapping, "a dict"), NONE))
+GLOROT_FACTOR = 6.0
 RANDOM_STATE = Instance(
     np.random.RandomState, "an instance of 'numpy.random.mtrand.RandomState'"
 )
@@ -111,6 +115,8 @@ ALLOWED: dict[str, Allowed] = {
     "n_iter_no_change": Either((COUNT, Interval(Real, INFINITY, INFINITY))),
     "max_fun": COUNT,
     "error_convention": Options(tuple(CONVENTIONS)),
+    "clip_norm": Either((POSITIVE, NONE)),
+    "target_loss": Either((Interval(Real, -INFINITY, INFINITY), NONE)),
 }
 
 
@@ -118,7 +124,27 @@ def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
     """Raise ValueError for the first parameter that is not what it may be."""
     for name, allowed in ALLOWED.items():
         _require(parameters[name] in allowed, name, owner, allowed, parameters[name])
-    hidden_sizes(parameters["hidden_layer_sizes"], owner)
+    n_hidden = len(hidden_sizes(parameters["hidden_layer_sizes"], owner))
+    make_activations(parameters["activation"], n_hidden, owner)
+    make_dropout(parameters["dropout"], n_hidden, owner)
+    make_initializer(parameters, owner)
+    make_schedule(parameters, owner)
+    make_optimizer(parameters, owner)
+    _check_scoring(parameters["scoring"], owner)
+    if "class_weight" in parameters:
+        value = parameters["class_weight"]
+        _require(value in CLASS_WEIGHT, "class_weight", owner, CLASS_WEIGHT, value)
+
+
+def _check_scoring(scoring, owner):
+    named = Options(("loss", *get_scorer_names()))
+    _require(
+        scoring is None or callable(scoring) or scoring in named,
+        "scoring",
+        owner,
+        "None, 'loss', a name of sklearn.metrics.get_scorer_names() or a callable",
+        scoring,
+    )
 
 
 def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -> None:
@@ -131,9 +157,8 @@ def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -
 def hidden_sizes(value: Any, owner: str) -> list[int]:
     """Return the numbers of hidden units, layer by layer."""
     sizes = [value] if isinstance(value, Integral) else value
-    is_sequence = isinstance(sizes, (Sequence, np.ndarray)) and not isinstance(sizes, str)
     _require(
-        is_sequence and all(size in COUNT for size in sizes),
+        _is_sequence(sizes) and all(size in COUNT for size in sizes),
         "hidden_layer_sizes",
         owner,
         f"{COUNT} or a sequence of them, one per hidden layer",
@@ -142,8 +167,15 @@ def hidden_sizes(value: Any, owner: str) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def make_activation(value: Any, owner: str) -> Activation:
-    """Return the activation of the hidden units."""
+def make_activations(value: Any, n_hidden: int, owner: str) -> list[Activation]:
+    """Return the activations of the hidden layers: one for all, or one for each."""
+    if not _is_sequence(value):
+        return [_make_activation(value, owner)] * n_hidden
+    _require_one_per_layer(value, n_hidden, "activation", owner)
+    return [_make_activation(item, owner) for item in value]
+
+
+def _make_activation(value, owner):
     found = resolve(
         value,
         ACTIVATIONS,
@@ -154,16 +186,60 @@ def make_activation(value: Any, owner: str) -> Activation:
     return _checked(found() if isinstance(value, str) else found)
 
 
-def make_network(sizes: Sequence[int], activation: Any, owner: str) -> Network:
+def make_dropout(value: Any, n_hidden: int, owner: str) -> list[float]:
+    """Return the dropout of the hidden layers: one for all, or one for each."""
+    rates = list(value) if _is_sequence(value) else [value] * max(1, n_hidden)
+    words = f"{RATE} or a sequence of them, one per hidden layer"
+    _require(all(rate in RATE for rate in rates), "dropout", owner, words, value)
+    if _is_sequence(value):
+        _require_one_per_layer(value, n_hidden, "dropout", owner)
+    return [float(rate) for rate in rates[:n_hidden]]
+
+
+def _is_sequence(value):
+    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+
+
+def _require_one_per_layer(value, n_hidden, name, owner):
+    if len(value) != n_hidden:
+        raise ValueError(
+            f"The {name!r} parameter of {owner} has {len(value)} items, but there are "
+            f"{n_hidden} hidden layers. Give one for all of them, or one for each."
+        )
+
+
+def make_network(
+    sizes: Sequence[int], activation: Any, dropout: Any, owner: str
+) -> Network:
     """Return the network of the given layer sizes, input and output included."""
-    return Network.of_sizes(sizes, [make_activation(activation, owner)] * (len(sizes) - 2))
+    n_hidden = len(sizes) - 2
+    return Network.of_sizes(
+        sizes,
+        make_activations(activation, n_hidden, owner),
+        make_dropout(dropout, n_hidden, owner),
+    )
 
 
 def make_initializer(parameters: Mapping[str, Any], owner: str) -> Initializer:
-    """Return the initializer, with the factor that the activation asks for."""
-    activation = make_activation(parameters["activation"], owner)
-    factor = getattr(activation, "glorot_factor", 6.0)
-    return complete(INITIALIZERS["glorot_uniform"](), {"factor": factor})
+    """Return the initializer, with the Glorot factors that the activations ask for."""
+    value = parameters["initializer"]
+    found = resolve(
+        value, INITIALIZERS, parameter="initializer", owner=owner, methods=("__call__",)
+    )
+    initializer = found() if isinstance(value, str) else _checked(found)
+    return complete(initializer, {"factor": _glorot_factors(parameters, owner)})
+
+
+def _glorot_factors(parameters, owner):
+    """Return the factor of each layer; one activation for all speaks for the output too."""
+    value = parameters["activation"]
+    n_hidden = len(hidden_sizes(parameters["hidden_layer_sizes"], owner))
+    if not _is_sequence(value):
+        return getattr(_make_activation(value, owner), "glorot_factor", GLOROT_FACTOR)
+    activations = make_activations(value, n_hidden, owner)
+    return [getattr(a, "glorot_factor", GLOROT_FACTOR) for a in activations] + [
+        GLOROT_FACTOR
+    ]
 
 
 def make_loss(value: Any, registry: Mapping[str, Any], kind: str, owner: str) -> Loss:
@@ -199,6 +275,7 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
     given = {
         "learning_rate_init": parameters["learning_rate_init"],
         "patience": parameters["n_iter_no_change"],
+        "n_epochs": parameters["max_iter"],
     }
     if value in POSITIVE:
         return SCHEDULES["constant"](learning_rate_init=float(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
@@ -25,15 +26,18 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     hidden_layer_sizes : int or sequence of int, default=(100,)
         Number of units of each hidden layer. An empty sequence gives a linear model.
 
-    activation : {"identity", "logistic", "sigmoid", "tanh", "relu"} or object, \
-            default="relu"
-        Activation of the hidden units. "sigmoid" is another name of "logistic". An
-        object follows :class:`skbackprop.activations.Activation`.
+    activation : str, object or sequence of them, default="relu"
+        Activation of the hidden units: "identity", "logistic" (or "sigmoid"), "tanh",
+        "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", or an
+        object that follows :class:`skbackprop.activations.Activation`; a sequence gives
+        one per hidden layer.
 
-    loss : {"squared_error", "poisson"} or object, default="squared_error"
+    loss : str or object, default="squared_error"
         What is minimised. "squared_error" is half the sum of squares over the outputs;
-        "poisson" is half the Poisson deviance, with exponential outputs and targets
-        that must not be negative. An object follows :class:`skbackprop.losses.Loss`.
+        "poisson" and "gamma" are half deviances with exponential outputs, for targets
+        that are not negative (positive); "absolute_error", "huber", "quantile" (the
+        median; ``Quantile(quantile=0.9)`` for another) and "log_cosh" bear outliers. An
+        object follows :class:`skbackprop.losses.Loss`.
 
     error_convention : {"output_minus_target", "target_minus_output"}, \
             default="output_minus_target"
@@ -41,10 +45,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         updates are subtracted or added. It changes the sign of every signal that is
         passed back and no result: the weights are the same bit for bit.
 
-    solver : {"adam", "sgd", "lbfgs"} or object, default="adam"
-        The rule that turns the gradient into a weight update. "lbfgs" works on all rows
-        at once. An object follows :class:`skbackprop.optimizers.Optimizer`; its own
-        parameters then count instead of `momentum`, `beta_1` and so on.
+    solver : str or object, default="adam"
+        The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
+        "nadam", "rmsprop", "adagrad", "lion", "rprop" (always all rows in one batch), or
+        "lbfgs", which minimises over all rows at once. An object follows
+        :class:`skbackprop.optimizers.Optimizer`; its own parameters then count instead
+        of `momentum`, `beta_1` and so on.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2 * sum(weights ** 2) / n`` with n the
@@ -53,8 +59,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     batch_size : int or "auto", default="auto"
         Rows used for one step, at most the number of rows. "auto" is min(200, n_samples).
 
-    learning_rate : float, {"constant", "invscaling", "adaptive"} or object, \
-            default="constant"
+    learning_rate : float, str or object, default="constant"
         A float is the learning rate itself and wins over `learning_rate_init`. A name
         is a schedule that starts from `learning_rate_init`, for every stochastic solver:
 
@@ -63,6 +68,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
           changed after each epoch;
         - "adaptive" divides by 5 whenever there was no improvement of `tol` for more
           than `n_iter_no_change` epochs, and stops at a rate of 1e-6 or less.
+
+        - "exponential", "step", "cosine", "one_cycle", "warmup" and "plateau" are the
+          schedules of :mod:`skbackprop.schedules` with their defaults; those that need
+          to know an end take `max_iter`.
 
         An object follows :class:`skbackprop.schedules.Schedule`.
 
@@ -122,6 +131,29 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     max_fun : int, default=15000
         Largest number of evaluations of the objective for "lbfgs".
 
+    dropout : float or sequence of float, default=0.0
+        Fraction of the units of each hidden layer that is silenced in every training
+        step, while the rest is scaled up; one for all hidden layers or one for each.
+        Prediction uses all units. Not for "lbfgs".
+
+    initializer : str or object, default="glorot_uniform"
+        How weights start: "glorot_uniform" (scikit-learn's), "glorot_normal",
+        "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "uniform", "normal",
+        "orthogonal", "zeros", or an object that follows
+        :class:`skbackprop.initializers.Initializer`, such as
+        ``GivenWeights(coefs, intercepts)``.
+
+    scoring : str, callable or None, default=None
+        What validation rows are scored with: None (R2), "loss" (minus the loss), a
+        scorer's name or a callable ``scorer(estimator, X, y)``.
+
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of the objective's gradient, which is scaled down to it
+        before the solver sees it. Not for "lbfgs".
+
+    target_loss : float or None, default=None
+        Training stops as soon as an entry of `loss_curve_` is at or below it.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (n_inputs, n_units)
@@ -139,8 +171,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     loss_curve_ : list of float
         Objective of every epoch (of every iteration for "lbfgs").
 
+    validation_loss_curve_ : list of float or None
+        Loss of the validation rows after every epoch, without the penalty.
+
     validation_scores_ : list of float or None
-        R2 of the validation rows after every epoch of early stopping.
+        R2 of the validation rows, or `scoring`, after every epoch; None
+        where there are none.
 
     best_validation_score_ : float or None
         The largest of `validation_scores_`.
@@ -222,6 +258,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        dropout=0.0,
+        initializer="glorot_uniform",
+        scoring=None,
+        clip_norm=None,
+        target_loss=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -248,8 +289,22 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.dropout = dropout
+        self.initializer = initializer
+        self.scoring = scoring
+        self.clip_norm = clip_norm
+        self.target_loss = target_loss
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train the network on X and y.
 
         Parameters
@@ -263,6 +318,16 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts; not negative. None: all the same.
 
+        X_val : {array-like, sparse matrix} of shape (n_validation, n_features) or None
+            Rows that are never trained on. With `early_stopping` they are what is
+            watched, and no row of X is set aside; without, they are only recorded.
+
+        y_val : array-like like y or None
+            The targets of `X_val`.
+
+        sample_weight_val : array-like of shape (n_validation,) or None
+            How much each validation row counts.
+
         Returns
         -------
         self : BackpropRegressor
@@ -274,7 +339,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             For a parameter, X, y or sample_weight that cannot be used, and when the
             training diverges.
         """
-        return self._train_copy(Request(X, y, sample_weight))
+        return self._train_copy(
+            Request(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        )
 
     @available_if(has_partial_fit)
     def partial_fit(self, X, y, sample_weight=None):
@@ -322,6 +389,41 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         output = self._output(X)
         return output[:, 0] if output.shape[1] == 1 else output
 
+    @classmethod
+    def from_weights(cls, coefs, intercepts, **parameters):
+        """Make a regressor from weights, without fitting.
+
+        Parameters
+        ----------
+        coefs : sequence of array-like of shape (n_inputs, n_units)
+            Weights, layer by layer.
+
+        intercepts : sequence of array-like of shape (n_units,)
+            Biases, layer by layer.
+
+        **parameters
+            Constructor parameters; `hidden_layer_sizes` is read off the weights.
+
+        Returns
+        -------
+        estimator : BackpropRegressor
+            It predicts, and `partial_fit` trains it further.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit each other.
+
+        Examples
+        --------
+        >>> from skbackprop import BackpropRegressor
+        >>> line = BackpropRegressor.from_weights([[[2.0]]], [[1.0]])
+        >>> line.predict([[0.0], [3.0]])
+        array([1., 7.])
+        """
+        estimator, sizes, weights = cls._of_weights(coefs, intercepts, parameters)
+        return estimator._hold_weights(sizes, weights)
+
     # -- what the base class asks for --------------------------------------------------
 
     def _encode(self, y, request, fresh):
@@ -336,6 +438,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     def _score_output(self, output, target, sample_weight):
         return r2_score(target, output, sample_weight=sample_weight)
+
+    def _is_poor(self, output, target):
+        spread = np.square(target - target.mean(axis=0)).sum()
+        return 0 < 0.95 * spread <= np.square(target - output).sum()
 
     def _strata(self, target):
         return None, 0

@@ -1,25 +1,40 @@
 """Schedules: the learning rate as a function of time.
 
 A schedule is a pure function of the steps, the epochs and the samples that came
-before. One that also reacts to the training (`Adaptive`) keeps what it remembers in
+before. One that also reacts to the training (`Plateau`) keeps what it remembers in
 the state, as a factor on the rate and not as a rate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import cos, pi
 from numbers import Integral
 from typing import Protocol
 
-from .spec import Spec, number
+from .spec import INFINITY, Spec, number
 
-__all__ = ["SCHEDULES", "Adaptive", "Constant", "InverseScaling", "Schedule"]
-
-INFINITY = float("inf")
+__all__ = [
+    "SCHEDULES",
+    "Adaptive",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "InverseScaling",
+    "OneCycle",
+    "Plateau",
+    "Schedule",
+    "Step",
+    "Warmup",
+]
 
 
 class Schedule(Protocol):
-    """Time to learning rate. All three counts are those completed before the step."""
+    """Time to learning rate. All three counts are those completed before the step.
+
+    A schedule that reacts also has `react(memory, n_stale, learning_rate)`: see
+    :class:`Plateau`.
+    """
 
     def __call__(self, step: int, epoch: int, samples_seen: int) -> float:
         """Return the learning rate; `samples_seen` counts whole epochs only."""
@@ -45,22 +60,109 @@ class InverseScaling(Spec):
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
     power_t: float = number(0.5, 0, INFINITY, "[)")
 
+    from_estimator = ("power_t",)
+
     def __call__(self, step, epoch, samples_seen):
         return self.learning_rate_init / (samples_seen + 1) ** self.power_t
 
 
 @dataclass(kw_only=True)
-class Adaptive(Spec):
-    """Divide the rate when training stalls, until it is at or below a floor.
+class Exponential(Spec):
+    """``rate = learning_rate_init * decay ** epoch``."""
 
-    `patience` is the number of epochs without an improvement of ``tol`` that are
-    borne; None takes it from the estimator's ``n_iter_no_change``.
+    learning_rate_init: float | None = number(None, 0, INFINITY, "()")
+    decay: float = number(0.95, 0, 1, "(]")
+
+    def __call__(self, step, epoch, samples_seen):
+        return self.learning_rate_init * self.decay**epoch
+
+
+@dataclass(kw_only=True)
+class Step(Spec):
+    """``rate = learning_rate_init * factor ** (epoch // every)``."""
+
+    learning_rate_init: float | None = number(None, 0, INFINITY, "()")
+    factor: float = number(0.5, 0, 1, "(]")
+    every: int = number(10, 1, INFINITY, "[)", Integral)
+
+    def __call__(self, step, epoch, samples_seen):
+        return self.learning_rate_init * self.factor ** (epoch // self.every)
+
+
+@dataclass(kw_only=True)
+class Cosine(Spec):
+    """Half a cosine from `learning_rate_init` to `floor` in `n_epochs`, after a warm-up.
+
+        rate = floor + (learning_rate_init - floor) * (1 + cos(pi * done)) / 2
+
+    with ``done`` the part of the epochs after the warm-up that is over. The warm-up
+    rises linearly, ``learning_rate_init * (epoch + 1) / (warmup + 1)``. Loshchilov & Hutter
+    (2017), *SGDR: stochastic gradient descent with warm restarts*, without restarts.
+    An `n_epochs` of None, here and below, is the estimator's ``max_iter``.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
-    divisor: float = number(5.0, 1, INFINITY, "()")
+    n_epochs: int | None = number(None, 1, INFINITY, "[)", Integral)
+    warmup: int = number(0, 0, INFINITY, "[)", Integral)
+    floor: float = number(0.0, 0, INFINITY, "[)")
+
+    def __call__(self, step, epoch, samples_seen):
+        if epoch < self.warmup:
+            return self.learning_rate_init * (epoch + 1) / (self.warmup + 1)
+        done = min(1.0, (epoch - self.warmup) / max(1, self.n_epochs - self.warmup))
+        return self.floor + (self.learning_rate_init - self.floor) * _half_cosine(done)
+
+
+@dataclass(kw_only=True)
+class OneCycle(Spec):
+    """Up from ``learning_rate_init / start``, then down to ``learning_rate_init / end``.
+
+    Both ways are half cosines; the way up takes `rise` of the `n_epochs`. Smith (2018),
+    *A disciplined approach to neural network hyper-parameters*.
+    """
+
+    learning_rate_init: float | None = number(None, 0, INFINITY, "()")
+    n_epochs: int | None = number(None, 1, INFINITY, "[)", Integral)
+    rise: float = number(0.3, 0, 1, "()")
+    start: float = number(25.0, 1, INFINITY, "[)")
+    end: float = number(1e4, 1, INFINITY, "[)")
+
+    def __call__(self, step, epoch, samples_seen):
+        peak, top = self.learning_rate_init, self.rise * self.n_epochs
+        if epoch < top:
+            lowest = peak / self.start
+            return peak + (lowest - peak) * _half_cosine(epoch / top)
+        done = min(1.0, (epoch - top) / (self.n_epochs - top))
+        return peak / self.end + (peak - peak / self.end) * _half_cosine(done)
+
+
+@dataclass(kw_only=True)
+class Warmup(Spec):
+    """Rise linearly in `n_epochs` to what the schedule `then` says, and follow it.
+
+    ``rate = then(...) * min(1, (epoch + 1) / n_epochs)``
+    """
+
+    then: Schedule = field(default_factory=Constant)
+    n_epochs: int = number(5, 1, INFINITY, "[)", Integral)
+
+    def __call__(self, step, epoch, samples_seen):
+        rate = self.then(step, epoch, samples_seen)
+        return rate * min(1.0, (epoch + 1) / self.n_epochs)
+
+
+@dataclass(kw_only=True)
+class Plateau(Spec):
+    """Multiply the rate by `factor` when training stalls, until it is at or below `floor`.
+
+    `patience` is the number of epochs without an improvement of ``tol`` that are
+    borne; None takes the estimator's ``n_iter_no_change``.
+    """
+
+    learning_rate_init: float | None = number(None, 0, INFINITY, "()")
+    factor: float = number(0.5, 0, 1, "()")
+    patience: float | None = number(5, 1, INFINITY)
     floor: float = number(1e-6, 0, INFINITY, "[)")
-    patience: int | None = number(None, 1, INFINITY, "[]", Integral)
 
     def __call__(self, step, epoch, samples_seen):
         return self.learning_rate_init
@@ -69,12 +171,31 @@ class Adaptive(Spec):
         """Lower ``memory["factor"]`` if it is time to; say whether it was lowered."""
         if n_stale <= self.patience or learning_rate <= self.floor:
             return False
-        memory["factor"] /= self.divisor
+        memory["factor"] *= self.factor
         return True
+
+
+@dataclass(kw_only=True)
+class Adaptive(Plateau):
+    """Scikit-learn's "adaptive": a plateau schedule that divides by 5."""
+
+    factor: float = number(0.2, 0, 1, "()")
+    patience: float | None = number(None, 1, INFINITY)
+
+
+def _half_cosine(done):
+    """Fall from 1 to 0 while `done` rises from 0 to 1."""
+    return (1 + cos(pi * done)) / 2
 
 
 SCHEDULES = {
     "constant": Constant,
     "invscaling": InverseScaling,
     "adaptive": Adaptive,
+    "exponential": Exponential,
+    "step": Step,
+    "cosine": Cosine,
+    "one_cycle": OneCycle,
+    "warmup": Warmup,
+    "plateau": Plateau,
 }

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["Interval", "Spec", "build", "complete", "number", "resolve"]
+__all__ = ["INFINITY", "Interval", "Spec", "build", "complete", "number", "resolve"]
+
+INFINITY = float("inf")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,11 @@ def number(
 class Spec:
     """A rule as a parameter holder, with scikit-learn's ``get_params`` and ``set_params``.
 
-    Subclasses are dataclasses; their fields are their parameters.
+    Subclasses are dataclasses; their fields are their parameters. A rule asked for by
+    name takes those listed in `from_estimator` from the estimator's parameters.
     """
+
+    from_estimator: ClassVar[tuple[str, ...]] = ()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name, those of nested specs as ``outer__inner``."""
@@ -101,18 +106,24 @@ class Spec:
 
 
 def build(cls: type[Spec], parameters: Mapping[str, Any]) -> Spec:
-    """Make a spec whose fields take the values of the parameters of the same names."""
-    names = {f.name for f in fields(cls)}
-    return cls(**{name: parameters[name] for name in names & parameters.keys()})
+    """Make a spec; the fields it lists in `from_estimator` take the parameters' values."""
+    return cls(**{name: _plain(parameters[name]) for name in cls.from_estimator})
+
+
+def _plain(value):
+    """Return a Python number for NumPy's, which would turn float32 sums into float64."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def complete(spec: Any, parameters: Mapping[str, Any]) -> Any:
-    """Fill the fields that a spec left at None; the given spec stays as it was."""
+    """Fill the fields left at None, of nested specs too; the given spec stays as it was."""
     if not isinstance(spec, Spec):
         return spec
-    current = spec.get_params(deep=False)
-    missing = {n: v for n, v in parameters.items() if n in current and current[n] is None}
-    return type(spec)(**{**current, **missing}) if missing else spec
+    filled = {
+        name: _plain(parameters.get(name)) if value is None else complete(value, parameters)
+        for name, value in spec.get_params(deep=False).items()
+    }
+    return type(spec)(**filled)
 
 
 def resolve(

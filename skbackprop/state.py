@@ -26,11 +26,12 @@ class Plan:
     schedule: Schedule
     batch_size: int
     shuffle: bool
+    clip_norm: float | None = None
 
     def learning_rate(self, state: State) -> float:
         """Return the learning rate of the next step."""
         rate = self.schedule(state.step, state.epoch, state.samples_seen)
-        return rate * state.schedule_memory["factor"]
+        return float(rate) * state.schedule_memory["factor"]
 
 
 @dataclass(kw_only=True)
@@ -48,6 +49,8 @@ class State:
     step: int = 0
     epoch: int = 0
     samples_seen: int = 0
+    dropout_seed: int | None = None  # drawn when the first mask is needed
+    watches_score: bool = False  # whether `best` is a score of early stopping
     n_stale: int = 0  # epochs since the last improvement
     best: float = -np.inf  # the largest score, or minus the smallest loss
     best_vector: NDArray | None = None  # the parameters of the best score
@@ -58,11 +61,22 @@ class State:
             self, **{f.name: _copied(getattr(self, f.name)) for f in fields(self)}
         )
 
-    def refresh_memory(self, optimizer: Optimizer) -> None:
-        """Begin the optimizer's memory anew where it is another optimizer's, in place."""
-        memory = optimizer.init(self.vector)
-        if memory.keys() != self.optimizer_memory.keys():
+    def refresh(self, plan: Plan) -> None:
+        """Make what the plan needs and is not there yet, in place."""
+        memory = plan.optimizer.init(self.vector)
+        if memory.keys() != self.optimizer_memory.keys():  # another optimizer's
             self.optimizer_memory, self.step = memory, 0
+        if plan.objective.network.has_dropout and self.dropout_seed is None:
+            self.dropout_seed = int(self.rng.randint(2**32, dtype=np.uint32))
+
+    def watch(self, score: bool) -> None:
+        """Say what `best` will mean; a score and a loss cannot be compared. In place."""
+        if score != self.watches_score:
+            self.watches_score, self.best, self.n_stale = score, -np.inf, 0
+        if not score:
+            self.best_vector = None
+        elif self.best_vector is None:
+            self.best_vector = self.vector.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""

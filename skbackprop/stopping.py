@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from .spec import Spec
 from .state import Plan, State
 
-__all__ = ["Patience"]
+__all__ = ["Patience", "reached"]
+
+
+def reached(target_loss: float | None, loss: float) -> bool:
+    """Say whether the loss is at or below its target: the textbook's threshold."""
+    return target_loss is not None and loss <= target_loss
 
 
 @dataclass(kw_only=True)

@@ -36,18 +36,25 @@ def minimize_lbfgs(
     engine: Engine,
     *,
     options: dict[str, float],
-    callback: Callable[[EpochReport], None],
+    is_over: Callable[[EpochReport], bool],
 ) -> OptimizeResult:
     """Minimise the objective over all rows by L-BFGS, in place on the state.
 
     Liu & Nocedal (1989), *On the limited memory BFGS method for large scale
-    optimization*, in SciPy's implementation. `callback` gets a report per iteration.
+    optimization*, in SciPy's implementation. `is_over` gets a report per iteration and
+    says whether to stop, which counts as a success.
     """
     value_and_gradient = _mathematical(plan, state, data, engine)
+    was_stopped = False
 
     def report(intermediate_result):
+        nonlocal was_stopped
         state.epoch += 1
-        callback(EpochReport(state.epoch, state.epoch, float(intermediate_result.fun), 1.0))
+        state.vector[...] = intermediate_result.x
+        loss = float(intermediate_result.fun)
+        if is_over(EpochReport(state.epoch, state.epoch, loss, 1.0)):
+            was_stopped = True
+            raise StopIteration
 
     with np.errstate(all="ignore"):  # a line search may probe infinity and recover
         result = minimize(
@@ -60,6 +67,7 @@ def minimize_lbfgs(
         )
     check_finite(float(result.fun), state, 1.0)
     state.vector[...] = result.x
+    result.success |= was_stopped
     return result
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import norm
 from scipy.sparse import issparse
 
 from ..layers import LayerWork
@@ -15,7 +17,7 @@ from ..spec import Spec
 from ..state import Data, Plan, State
 from .base import check_finite
 
-__all__ = ["NumpyEngine", "training_step"]
+__all__ = ["NumpyEngine", "clip", "training_step"]
 
 BLOCK = 65_536  # elements that optimizer memory, gradient and vector keep in cache
 
@@ -68,12 +70,28 @@ def training_step(
     work: list[LayerWork],
 ) -> float:
     """Move the parameters once, in place; return the objective before the move."""
+    plan.objective.network.draw_masks(work, state.dropout_seed, state.step)
     loss = plan.objective.value_and_gradient(parameters, batch, work, gradient)
     learning_rate = plan.learning_rate(state)
     check_finite(loss, state, learning_rate)
     state.step += 1
+    clip(gradient.vector, plan.clip_norm)
+    decay = learning_rate * getattr(plan.optimizer, "weight_decay", 0.0)
+    if decay:
+        np.multiply(parameters.weights, 1 - decay, out=parameters.weights)
     _update(plan, state, gradient.vector, learning_rate)
     return loss
+
+
+def clip(gradient: NDArray, largest_norm: float | None) -> None:
+    """Scale the gradient to at most the given Euclidean norm, in place."""
+    if largest_norm is None:
+        return
+    size = float(
+        norm(gradient, check_finite=False)
+    )  # does not overflow where squares would
+    if size > largest_norm:
+        gradient *= largest_norm / size
 
 
 def _update(plan, state, gradient, learning_rate):

@@ -1,0 +1,103 @@
+"""The fitted network: what an estimator holds between calls, and how it looks at rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import parameters as rules
+from .network import Network
+from .objective import Objective
+
+__all__ = ["FittedNetwork"]
+
+
+class WritableViews(list):
+    """Views of the fitted parameters; an assigned item is copied into its view."""
+
+    def __setitem__(self, index, value):
+        self[index][...] = value
+
+
+class FittedNetwork(BaseEstimator):
+    """An estimator with the state of a training, whose parameters can be read and set.
+
+    Only plain arrays, numbers, lists and the random stream are kept; views of the flat
+    vector and rules are made whenever they are needed.
+    """
+
+    @property
+    def coefs_(self):
+        """Weights, layer by layer: views of shape (n_inputs, n_units)."""
+        return self._views("weights", self._vector)
+
+    @coefs_.setter
+    def coefs_(self, arrays):
+        self._copy_in("weights", arrays)
+
+    @property
+    def intercepts_(self):
+        """Biases, layer by layer: views of shape (n_units,)."""
+        return self._views("bias", self._vector)
+
+    @intercepts_.setter
+    def intercepts_(self, arrays):
+        self._copy_in("bias", arrays)
+
+    @property
+    def _vector(self):
+        """The parameters that predict: the best ones after early stopping."""
+        if "_state" not in vars(self):
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
+        best = self._state["best_vector"]
+        return self._state["vector"] if best is None else best
+
+    def _views(self, part, vector):
+        layers = Network.of_sizes(self._state["layer_sizes"]).parameters(vector).layers
+        return WritableViews(getattr(layer, part) for layer in layers)
+
+    def _copy_in(self, part, arrays):
+        """Copy arrays into the parameters, those that predict and those trained last."""
+        shapes = [np.shape(array) for array in arrays]
+        for vector in (self._vector, self._state["vector"]):
+            views = self._views(part, vector)
+            expected = [view.shape for view in views]
+            if shapes != expected:
+                raise ValueError(
+                    f"The {part} of this network have the shapes {expected}, one array "
+                    f"per layer. Got {shapes}."
+                )
+            for view, array in zip(views, arrays, strict=True):
+                view[...] = array
+
+    def _network(self, layer_sizes):
+        return rules.make_network(
+            layer_sizes, self.activation, self.dropout, type(self).__name__
+        )
+
+    def _objective(self, layer_sizes):
+        return Objective(
+            network=self._network(layer_sizes),
+            loss=self._make_loss(),
+            alpha=float(self.alpha),
+            convention=rules.make_convention(self.error_convention),
+        )
+
+    def _net_output(self, X):
+        """Check X; return the objective and the net input of the output layer."""
+        check_is_fitted(self)
+        vector = self._vector
+        X = validate_data(self, X, accept_sparse="csr", dtype=vector.dtype, reset=False)
+        objective = self._objective(self._state["layer_sizes"])
+        return objective, objective.net_output(vector, X)
+
+    def _output(self, X):
+        """Return the output of the network, shape (n_rows, n_outputs)."""
+        objective, z = self._net_output(X)
+        return objective.link(z)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
