@@ -95,12 +95,12 @@ class LogLoss(Spec):
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         target = _smoothed(target, self.label_smoothing, target.shape[1])
-        top = z.max(axis=1, keepdims=True)
-        np.exp(np.subtract(z, top, out=delta), out=delta)  # exp(z - top) cannot overflow
-        total = delta.sum(axis=1, keepdims=True)
-        # -sum_k t_k (z_k - top - log total), each difference small where t_k counts
-        per_sample = np.log(total[:, 0]) - np.einsum("ij,ij->i", target, z - top)
-        delta /= total  # softmax(z)
+        np.subtract(z, z.max(axis=1, keepdims=True), out=delta)  # exp cannot overflow
+        per_sample = -np.einsum("ij,ij->i", target, delta)
+        np.exp(delta, out=delta)
+        total = delta.sum(axis=1)
+        per_sample += np.log(total)  # -sum_k t_k log(exp(z_k) / total)
+        delta /= total[:, np.newaxis]  # softmax(z)
         delta -= target  # output - target
         return _mean(per_sample, delta, sample_weight)
 
