@@ -103,8 +103,8 @@ class BaseBackprop(FittedNetwork, ABC):
         trained = _twin(self)
         trained._check_parameters(request)
         state, y, data = trained._begin(request)
-        goes_on = state.epoch > 0
-        with _stream_restored_on_failure(state.rng, is_needed=goes_on and len(y) > 1):
+        goes_on, draws = state.epoch > 0, data.X.shape[0] > 1
+        with _stream_restored_on_failure(state.rng, is_needed=goes_on and draws):
             trained._train(request, state, y, data)
         self._take_over(trained, goes_on)
         return self
@@ -113,7 +113,7 @@ class BaseBackprop(FittedNetwork, ABC):
         """Become the copy; curves that go on grow in place, however long they are."""
         for name in CURVES if goes_on else ():
             old, new = getattr(self, name), getattr(trained, name)
-            if old and new:
+            if old is not None and new is not None:
                 old.extend(new)
                 setattr(trained, name, old)
         self.__dict__ = trained.__dict__
