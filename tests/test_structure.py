@@ -261,7 +261,9 @@ def test_public_names_exist():
 @pytest.mark.parametrize("cls", CLASSES)
 def test_only_layers_and_activation_may_be_positional(cls):
     kinds = {p.name: p.kind for p in inspect.signature(cls).parameters.values()}
-    positional = [n for n, kind in kinds.items() if kind is inspect._POSITIONAL_OR_KEYWORD]
+    positional = [
+        n for n, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    ]
     assert positional == ["hidden_layer_sizes", "activation"]
 
 
