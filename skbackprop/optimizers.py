@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import INFINITY, Spec, number
+from .spec import INFINITY, Spec, number, switch
 
 __all__ = [
     "OPTIMIZERS",
@@ -64,7 +64,7 @@ class SGD(Spec):
     """
 
     momentum: float = number(0.0, 0, 1)
-    nesterovs_momentum: bool = False
+    nesterovs_momentum: bool = switch(False)
 
     from_estimator = ("momentum", "nesterovs_momentum")
 

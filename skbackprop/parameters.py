@@ -18,7 +18,7 @@ from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
-from .spec import INFINITY, Interval, build, complete, resolve
+from .spec import BOOL, INFINITY, Instance, Interval, build, complete, resolve
 
 __all__ = [
     "check_parameters",
@@ -55,20 +55,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Instance:
-    """The instances of a type."""
-
-    kind: type | tuple[type, ...]
-    words: str
-
-    def __contains__(self, value):
-        return isinstance(value, self.kind)
-
-    def __str__(self):
-        return self.words
-
-
-@dataclass(frozen=True)
 class Either:
     """One kind of value or another."""
 
@@ -82,7 +68,6 @@ class Either:
         return f"{', '.join(most)} or {last}"
 
 
-BOOL = Instance((bool, np.bool_), "a bool")
 NONE = Instance(type(None), "None")
 POSITIVE = Interval(Real, 0, INFINITY, "()")
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")

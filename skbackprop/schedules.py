@@ -12,7 +12,7 @@ from math import cos, pi
 from numbers import Integral
 from typing import Protocol
 
-from .spec import INFINITY, Spec, number
+from .spec import INFINITY, Rule, Spec, number
 
 __all__ = [
     "SCHEDULES",
@@ -143,7 +143,9 @@ class Warmup(Spec):
     ``rate = then(...) * min(1, (epoch + 1) / n_epochs)``
     """
 
-    then: Schedule = field(default_factory=Constant)
+    then: Schedule = field(
+        default_factory=Constant, metadata={"allowed": Rule(("__call__",))}
+    )
     n_epochs: int = number(5, 1, INFINITY, "[)", Integral)
 
     def __call__(self, step, epoch, samples_seen):
