@@ -151,7 +151,8 @@ class BaseBackprop(FittedNetwork, ABC):
         return y, self._as_data(X, target, request.sample_weight)
 
     def _as_data(self, X, target, sample_weight):
-        target = target.astype(X.dtype)
+        with np.errstate(over="ignore"):  # check_target says so in a sentence
+            target = target.astype(X.dtype)
         check_target(target, self._make_loss())
         return Data(
             X, target, self._row_weights(target, check_sample_weight(sample_weight, X))

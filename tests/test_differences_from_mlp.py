@@ -447,13 +447,13 @@ def test_poisson_refuses_negative_targets(X, outputs):
 
 @pytest.mark.parametrize(
     ("y", "sample_weight"),
-    [(np.ones(40), -np.ones(40)), (np.ones(40), np.ones(3))],
-    ids=["negative weights", "too few weights"],
+    [(np.ones(40), -np.ones(40)), (np.ones(40), np.ones(3)), (np.full(40, 1e300), None)],
+    ids=["negative weights", "too few weights", "y beyond float32"],
 )
 def test_a_fit_that_fails_late_leaves_the_model(X, outputs, y, sample_weight):
     reg = BackpropRegressor((5,), max_iter=3).fit(X, outputs)
     before, attributes = reg.predict(X), set(vars(reg))
-    with pytest.raises(ValueError, match=r"sample_weight|inconsistent"):
+    with pytest.raises(ValueError, match=r"sample_weight|y contains|inconsistent"):
         reg.fit(X[:, :2].astype(np.float32), y, sample_weight=sample_weight)
     assert reg.n_features_in_ == 4
     assert set(vars(reg)) == attributes
