@@ -275,6 +275,9 @@ class Rprop(Spec):
         return {"step": np.ones_like(vector), "previous": np.zeros_like(vector)}
 
     def update(self, gradient, memory, learning_rate, t):
+        if learning_rate == 0:  # where a schedule ends; steps are multiples of it
+            gradient[...] = 0
+            return
         step, previous = memory["step"], memory["previous"]
         agreement = np.sign(gradient) * np.sign(previous)
         step[agreement > 0] *= self.increase

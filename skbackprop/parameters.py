@@ -109,7 +109,7 @@ ALLOWED: dict[str, Allowed] = {
 }
 
 
-PLAIN = {str, int, float, bool, tuple, type(None)}
+PLAIN = {str, int, float, bool, type(None)}
 CHECKED = (
     *ALLOWED,
     *("hidden_layer_sizes", "activation", "dropout", "initializer", "solver"),
@@ -126,10 +126,16 @@ def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
     names = [name for name in CHECKED if name in parameters]
     values = [parameters[name] for name in names]
     sizes = sizes if isinstance(sizes, tuple) else (sizes,)
-    if all(type(v) in PLAIN for v in values) and all(type(size) is int for size in sizes):
+    is_plain = all(type(v) in PLAIN or _is_plain_tuple(v) for v in values)
+    if is_plain and all(type(size) is int for size in sizes):
         _check_plain(owner, tuple(names), *values)
     else:
         _check(dict(zip(names, values, strict=True)), owner)
+
+
+def _is_plain_tuple(value):
+    """Say whether the cache may take it; inside a tuple it would take a True for a 1."""
+    return type(value) is tuple and all(type(v) in (str, int, float) for v in value)
 
 
 @lru_cache(maxsize=1024, typed=True)  # typed: else True would pass as the 1 before it
@@ -310,7 +316,7 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
     _require(value in named or is_object, "learning_rate", owner, words, value)
     if isinstance(value, str):
         return complete(build(SCHEDULES[value], parameters), given)
-    return complete(_checked(value), given)
+    return _checked(complete(value, given))
 
 
 def make_convention(value: str) -> ErrorConvention:

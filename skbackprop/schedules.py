@@ -152,6 +152,10 @@ class Warmup(Spec):
         rate = self.then(step, epoch, samples_seen)
         return rate * min(1.0, (epoch + 1) / self.n_epochs)
 
+    def react(self, memory, n_stale, learning_rate):
+        react = getattr(self.then, "react", None)
+        return react is not None and react(memory, n_stale, learning_rate)
+
 
 @dataclass(kw_only=True)
 class Plateau(Spec):
