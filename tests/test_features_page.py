@@ -253,3 +253,27 @@ def test_code_on_the_page_is_the_code_of_the_package(module, name, shown):
 def test_page_shows_a_rule_of_every_kind():
     shown = {f"skbackprop.{parameter.values[0]}" for parameter in shown_sources()}
     assert shown == {module.__name__ for module in MODULES}
+
+
+# -- recipes ---------------------------------------------------------------------------
+
+REFUSED = (
+    *(9113, 6175, 10097, 11952, 26912, 30199, 14571, 29270),
+    *(18748, 24411, 18507, 12505, 6091, 19701, 31235),
+)
+
+
+def recipes():
+    _, *sections = (DOCS / "recipes.md").read_text(encoding="utf-8").split("\n## ")
+    return [pytest.param(text, id=text.partition("\n")[0]) for text in sections]
+
+
+@pytest.mark.parametrize("recipe", recipes())
+def test_every_recipe_names_an_issue_and_has_code(recipe):
+    assert re.search(r"^Issues? #\d+", recipe, flags=re.MULTILINE)
+    assert "```pycon\n>>> " in recipe
+
+
+@pytest.mark.parametrize("issue", REFUSED)
+def test_every_refused_wish_has_its_recipe(issue):
+    assert any(f"#{issue}" in recipe.values[0] for recipe in recipes())
