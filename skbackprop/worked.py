@@ -46,13 +46,14 @@ def _title(trace):
     words, n_rows = _words(trace), len(trace.rows)
     rows = _joined([str(trace.rows[r]) for r in _some(n_rows)], n_rows, ", ")
     network = "-".join(map(str, sizes))
+    move = words.move.format(update="the update", parameter="the parameter")
     return Section(
         heading=f"One training step: {network} network, step {trace.step}",
         prose=[
             f"row{'s' if n_rows > 1 else ''} {rows} of X",
             f"learning rate {_plain(trace.learning_rate)}, {trace.plan.optimizer}",
             f"error e = {words.error} (o output, t target): signals point "
-            f"{words.direction}, so {words.move.format(update='the update', parameter='the parameter')}",
+            f"{words.direction}, so {move}",
             "every line below: a quantity, the numbers put in, the result",
         ],
     )
