@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import parameters as rules
+from .door import check_rows
 from .network import Network
 from .objective import Objective
 
@@ -85,11 +86,12 @@ class FittedNetwork(BaseEstimator):
         )
 
     def _open_rows(self, X):
-        """Check X; return the objective, the parameters that predict, and the rows."""
-        check_is_fitted(self)
+        """Return the objective, the parameters that predict, and checked rows."""
+        if "_state" not in vars(self):
+            check_is_fitted(self)
         vector = self._vector
-        X = validate_data(self, X, accept_sparse="csr", dtype=vector.dtype, reset=False)
-        return self._objective(self._state["layer_sizes"]), vector, X
+        objective = self._objective(self._state["layer_sizes"])
+        return objective, vector, check_rows(self, X, vector.dtype)
 
     def _net_output(self, X):
         """Check X; return the objective and the net input of the output layer."""

@@ -88,6 +88,7 @@ class Summary:
 
     def _sections(self):
         sizes = [self.layers[0].n_inputs, *(layer.n_units for layer in self.layers)]
+        network = "-".join(map(str, sizes))
         rows = [
             (
                 layer.name,
@@ -102,7 +103,7 @@ class Summary:
         total = ("all", "", "", "", f"{self.n_parameters:,}", _memory(self.n_bytes))
         return [
             Section(
-                heading=f"{self.estimator}: {'-'.join(map(str, sizes))} network, {self.dtype}",
+                heading=f"{self.estimator}: {network} network, {self.dtype}",
                 prose=[f"training keeps another {_memory(self.n_training_bytes)}"],
                 names=("layer", "weights", "activation", "dropout", "parameters", "memory"),
                 rows=[*rows, total],
@@ -145,7 +146,7 @@ def summary(estimator) -> Summary:
     >>> from sklearn.datasets import load_iris
     >>> from skbackprop import BackpropClassifier, summary
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = BackpropClassifier((10, 5), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    >>> clf = BackpropClassifier((10, 5)).partial_fit(X, y, classes=[0, 1, 2])
     >>> print(summary(clf))
     BackpropClassifier: 4-10-5-3 network, float64
       training keeps another 1.922 KiB
@@ -227,7 +228,7 @@ def hidden_activations(estimator, X, layer=-1) -> NDArray:
     >>> from sklearn.datasets import load_iris
     >>> from skbackprop import BackpropClassifier, hidden_activations
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = BackpropClassifier((10, 5), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    >>> clf = BackpropClassifier((10, 5)).partial_fit(X, y, classes=[0, 1, 2])
     >>> hidden_activations(clf, X).shape
     (150, 5)
     """

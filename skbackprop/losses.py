@@ -177,7 +177,7 @@ def _smoothed(target, smoothing, n_classes):
 
 
 def _check_distribution(target, name):
-    if not np.allclose(target.sum(axis=1), 1, atol=1e-3):
+    if np.abs(target.sum(axis=1) - 1).max() > 1e-3:
         raise ValueError(
             f"{name} needs one class per row: targets that sum to one. For labels that are "
             "independent of each other (multilabel) use loss='log_loss' or BinaryLogLoss()."
