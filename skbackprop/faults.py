@@ -33,10 +33,10 @@ def activation_faults(activation: Activation, z: NDArray, name: str) -> Iterator
     found, true = slope(activation, z, a), elementwise_derivative(value, z)
     if found is None or _agree(found, true):
         return
-    factor = _common_factor(found, true)
+    factor, at_a = _common_factor(found, true), elementwise_derivative(value, a)
     if factor is not None:
         yield f"{name}: backward multiplies by {factor:.6g} times the derivative."
-    elif _agree(found, elementwise_derivative(value, a)):
+    elif np.isfinite(at_a).all() and _agree(found, at_a):
         yield (
             f"{name}: backward takes the derivative at the activation a, as if a were the "
             "net input z. Write it in a, or save the net input."
@@ -53,7 +53,7 @@ def loss_faults(loss: Loss, batch: Batch, z: NDArray) -> Iterator[str]:
     name = type(loss).__name__
     factor = _common_factor(found, true)
     if factor is not None and factor < 0:
-        times = "" if np.isclose(factor, -1) else f", and {-factor:.6g} times as large"
+        times = "" if np.isclose(factor, -1) else f", and {-factor:.6g} times the size"
         yield (
             f"{name}: the delta has the wrong sign{times}. A loss returns the derivative "
             "itself; error_convention turns it."

@@ -279,16 +279,16 @@ def _compare_layer(problem, number, n_checks):
 
 
 def _compare(problem, index, name):
-    analytic = problem.analytic[index]
+    analytic = float(problem.analytic[index])
     found = derivative(problem.value, problem.vector, index)
     scale = max(abs(analytic), abs(found.value), problem.floor)
     if found.is_settled:
         error = abs(analytic - found.value) / scale
-        return _Compared(index, name, analytic, found.value, error, False)
+        return _Compared(index, name, analytic, found.value, float(error), False)
     low, high = sorted((found.left, found.right))
     slack = 0.01 * (high - low) + 1e-3 * scale  # the two sides are rough
     outside = max(low - slack - analytic, analytic - high - slack, 0.0)
-    return _Compared(index, name, analytic, np.nan, outside / scale, True)
+    return _Compared(index, name, analytic, np.nan, float(outside / scale), True)
 
 
 def _worst(compared):
