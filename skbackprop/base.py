@@ -102,9 +102,13 @@ class BaseBackprop(FittedNetwork, ABC):
         """Train a copy and take its attributes over: all or nothing."""
         trained = _twin(self)
         trained._check_parameters(request)
-        state, y, data = trained._begin(request)
-        goes_on, draws = state.epoch > 0, data.X.shape[0] > 1
-        with _stream_restored_on_failure(state.rng, is_needed=goes_on and draws):
+        is_fitted = "_state" in vars(self)
+        # a chunk of one row has no order to draw, and noting a stream takes its time
+        draws = not (request.incremental and _is_one_row(request.X))
+        stream = self._state["rng"] if is_fitted and draws else None
+        with _stream_restored_on_failure(stream):
+            state, y, data = trained._begin(request)
+            goes_on = state.epoch > 0
             trained._train(request, state, y, data)
         self._take_over(trained, goes_on)
         return self
@@ -441,15 +445,19 @@ class BaseBackprop(FittedNetwork, ABC):
 
 
 @contextmanager
-def _stream_restored_on_failure(rng, is_needed):
-    """Set a random stream that goes on back when what follows fails."""
-    before = rng.get_state() if is_needed else None
+def _stream_restored_on_failure(rng):
+    """Set a random stream, or None, back when what follows fails."""
+    before = None if rng is None else rng.get_state()
     try:
         yield
     except BaseException:
-        if is_needed:
+        if rng is not None:
             rng.set_state(before)
         raise
+
+
+def _is_one_row(X):
+    return getattr(X, "shape", ())[:1] == (1,)
 
 
 def _twin(estimator):

@@ -341,9 +341,9 @@ def make_call(estimator, call, arguments):
 
 def snapshot(estimator, X):
     """A copy of all that was learnt, and the predictions."""
-    names = [name for name in dir(estimator) if re.fullmatch("[a-z].*[^_]_", name)]
+    names = [name for name in dir(estimator) if re.fullmatch(r"[a-z]\w*(?<!_)_", name)]
     learnt = {name: copy.deepcopy(getattr(estimator, name)) for name in names}
-    assert {"coefs_", "n_features_in_", "loss_curve_"} <= learnt.keys()
+    assert {"coefs_", "n_features_in_", "loss_curve_", "t_"} <= learnt.keys()
     if hasattr(estimator, "predict_proba"):
         learnt["predict_proba"] = estimator.predict_proba(X)
     return {**learnt, "predict": estimator.predict(X)}
