@@ -53,6 +53,7 @@ FLOORS = {
     "_compat": 8,
     "parameters": 9,
     "worked": 9,
+    "faults": 9,
     "fitted": 10,
     "trace": 10,
     "gradient_check": 10,
@@ -249,7 +250,14 @@ def test_public_names():
     assert skbackprop.__all__ == [
         "BackpropClassifier",
         "BackpropRegressor",
+        "LossCurveDisplay",
+        "NetworkDisplay",
+        "WeightsDisplay",
         "__version__",
+        "check_gradient",
+        "hidden_activations",
+        "input_gradient",
+        "summary",
         "trace_step",
     ]
 
