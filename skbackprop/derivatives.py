@@ -35,10 +35,13 @@ class Derivative(NamedTuple):
     is_settled: bool  # whether it is known; it is not near a kink
 
 
-def derivative(function: Callable[[NDArray], float], x: NDArray, i: int) -> Derivative:
+def derivative(
+    function: Callable[[NDArray], float], x: NDArray, i: int, floor: float = 0.0
+) -> Derivative:
     """Return the derivative of a function of a vector along its coordinate i.
 
-    The vector is changed on the way and restored.
+    What it is exactly does not matter where it is smaller than `floor`. The vector is
+    changed on the way and restored.
     """
     here, centre = x[i], function(x)
     unit = 2.0 ** max(0, np.ceil(np.log2(abs(here)))) if here else 1.0
@@ -57,7 +60,7 @@ def derivative(function: Callable[[NDArray], float], x: NDArray, i: int) -> Deri
             best, least = quotient, disagreement
         if disagreement <= max(1e-9 * abs(quotient), noise / step):
             break  # a smaller step would only add rounding
-    if least <= SETTLED * max(abs(best), RESOLUTION * abs(centre)):
+    if least <= SETTLED * max(abs(best), floor, RESOLUTION * abs(centre)):
         return Derivative(best / unit, best / unit, best / unit, is_settled=True)
     last = STEPS[-1]
     left, right = (centre - at(-last)) / last, (at(last) - centre) / last

@@ -404,10 +404,12 @@ class NetworkDisplay:
                 zorder=1,
             )
             self.connections_.append(self.ax_.add_collection(lines))
-        handles = [Line2D([], [], color=color, linewidth=4) for color in (ORANGE, BLUE)]
-        labels = [f"weight {largest:+.3g}", f"weight {-largest:+.3g}"]
+        handles = [
+            Line2D([], [], color=color, linewidth=4, label=f"weight {sign * largest:+.3g}")
+            for color, sign in ((ORANGE, 1), (BLUE, -1))
+        ]
         self.ax_.legend(
-            handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2
+            handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2
         )
 
     def _draw_units(self, places):

@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .activations import Activation, slope
-from .derivatives import derivative, elementwise_derivative, smooth_derivative
+from .derivatives import (
+    RESOLUTION,
+    derivative,
+    elementwise_derivative,
+    smooth_derivative,
+)
 from .losses import Loss
 from .objective import Batch
 
@@ -85,7 +90,8 @@ def _deltas(loss, batch, z):
     delta, flat = np.empty_like(z), z.ravel().copy()
     loss.value_and_delta(batch.target, z.copy(), delta, batch.sample_weight)
     found = delta[:ROWS]
-    numerical = [derivative(value, flat, i) for i in range(found.size)]
+    floor = RESOLUTION * np.abs(found).max()
+    numerical = [derivative(value, flat, i, floor) for i in range(found.size)]
     true = [d.value if d.is_settled else np.nan for d in numerical]
     return found, np.reshape(true, found.shape)
 

@@ -280,7 +280,7 @@ def _compare_layer(problem, number, n_checks):
 
 def _compare(problem, index, name):
     analytic = float(problem.analytic[index])
-    found = derivative(problem.value, problem.vector, index)
+    found = derivative(problem.value, problem.vector, index, problem.floor)
     scale = max(abs(analytic), abs(found.value), problem.floor)
     if found.is_settled:
         error = abs(analytic - found.value) / scale
