@@ -275,7 +275,7 @@ class BaseBackprop(FittedNetwork, ABC):
             options={"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol},
             is_over=lambda report: self._is_over(report, plan, state, patience, validation),
         )
-        self.loss_ = float(result.fun)
+        self.loss_ = np.float64(result.fun)
         if not state.watches_score:
             state.best = max(state.best, -self.loss_)
         if not result.success:
@@ -349,8 +349,8 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _record(self, report, objective, state, validation):
         """Append to the curves, print if asked to; return what patience watches."""
-        self.loss_ = report.loss
-        self.loss_curve_.append(report.loss)
+        self.loss_ = np.float64(report.loss)
+        self.loss_curve_.append(self.loss_)
         self.learning_rate_curve_.append(report.learning_rate)
         speaks = report.epoch == 1 or report.epoch % max(1, int(self.verbose)) == 0
         if speaks:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
-from .engines import Engine, check_finite
+from .engines import Engine
 from .state import Data, Plan, State
 
 __all__ = ["EpochReport", "minimize_lbfgs", "train"]
@@ -67,7 +67,12 @@ def minimize_lbfgs(
             options=options,
             callback=report,
         )
-    check_finite(float(result.fun), state, 1.0)
+    if not np.isfinite(result.fun):
+        raise ValueError(
+            f"Training diverged: L-BFGS ended with a loss of {result.fun} after "
+            f"{result.nit} iterations. Scale the inputs and y (for example with "
+            "StandardScaler), or try a stochastic solver."
+        )
     state.vector[...] = result.x
     result.success |= was_stopped
     return result
