@@ -50,6 +50,7 @@ FLOORS = {
     "derivatives": 8,
     "door": 8,
     "tables": 8,
+    "formulas": 8,
     "_compat": 8,
     "parameters": 9,
     "worked": 9,
