@@ -20,13 +20,15 @@ class EpochReport(NamedTuple):
     epoch: int
     step: int
     loss: float
-    learning_rate: float
+    learning_rate: float  # of its first step
 
 
 def train(plan: Plan, state: State, data: Data, engine: Engine) -> Iterator[EpochReport]:
     """Train for ever, one :class:`EpochReport` per epoch; stop by not asking for more."""
+    learning_rate = plan.learning_rate(state)
     for loss in engine.epochs(plan, state, data):
-        yield EpochReport(state.epoch, state.step, loss, plan.learning_rate(state))
+        yield EpochReport(state.epoch, state.step, loss, learning_rate)
+        learning_rate = plan.learning_rate(state)
 
 
 def minimize_lbfgs(
