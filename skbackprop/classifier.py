@@ -188,6 +188,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     loss_curve_ : list of float
         Objective of every epoch (of every iteration for "lbfgs").
 
+    learning_rate_curve_ : list of float
+        Learning rate at the first step of every epoch; 1 for "lbfgs".
+
     validation_loss_curve_ : list of float or None
         Loss of the validation rows after every epoch, without the penalty.
 
