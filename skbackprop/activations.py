@@ -32,11 +32,16 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "slope",
 ]
 
 
 class Activation(Protocol):
-    """What a layer needs of an activation."""
+    """What a layer needs of an activation.
+
+    An activation may also have `written`, value and derivative as formulas in z and a,
+    into which a trace puts numbers.
+    """
 
     saves: Literal["activation", "net_input"]
 
@@ -47,12 +52,23 @@ class Activation(Protocol):
         """Multiply `delta` by f'(z), in place."""
 
 
+def slope(activation: Activation, z: NDArray, a: NDArray) -> NDArray | None:
+    """Return f'(z) of every unit, None where the activation of a unit depends on others."""
+    saved = a if activation.saves == "activation" else z
+    slope, of_one_unit = np.ones_like(saved), np.zeros_like(saved)
+    of_one_unit[:, 0] = 1
+    activation.backward(saved, slope)
+    activation.backward(saved, of_one_unit)
+    return None if of_one_unit[:, 1:].any() else slope
+
+
 @dataclass(kw_only=True)
 class Identity(Spec):
     """``a = z``."""
 
     saves = "activation"
     name = "identity"
+    written = ("z", "1")
 
     def forward(self, z, out):
         if out is not z:
@@ -68,6 +84,7 @@ class Sigmoid(Spec):
 
     saves = "activation"
     name = "logistic"
+    written = ("1 / (1 + exp(-z))", "a * (1 - a)")
     glorot_factor = 2.0
 
     def forward(self, z, out):
@@ -87,6 +104,7 @@ class Tanh(Spec):
 
     saves = "activation"
     name = "tanh"
+    written = ("tanh(z)", "1 - a * a")
 
     def forward(self, z, out):
         np.tanh(z, out=out)
@@ -101,6 +119,7 @@ class Relu(Spec):
 
     saves = "activation"
     name = "relu"
+    written = ("max(z, 0)", "1 if a > 0 else 0")
 
     def forward(self, z, out):
         np.maximum(z, 0, out=out)
@@ -117,6 +136,7 @@ class LeakyRelu(Spec):
 
     saves = "activation"
     name = "leaky_relu"
+    written = ("max(z, slope * z)", "1 if a > 0 else slope")
 
     def forward(self, z, out):
         np.maximum(z, self.slope * z, out=out)
@@ -133,6 +153,7 @@ class Elu(Spec):
 
     saves = "activation"
     name = "elu"
+    written = ("z if z > 0 else alpha * (exp(z) - 1)", "1 if a > 0 else a + alpha")
 
     def forward(self, z, out):
         negative = self.alpha * np.expm1(np.minimum(z, 0))
@@ -150,6 +171,10 @@ class Selu(Spec):
 
     saves = "activation"
     name = "selu"
+    written = (
+        "scale * (z if z > 0 else alpha * (exp(z) - 1))",
+        "scale if a > 0 else a + scale * alpha",
+    )
 
     scale = 1.0507009873554805
     alpha = 1.6732632423543772
@@ -185,6 +210,7 @@ class Silu(Spec):
 
     saves = "net_input"
     name = "silu"
+    written = ("z / (1 + exp(-z))", "")
 
     def forward(self, z, out):
         np.divide(z, 1 + np.exp(-z), out=out)
@@ -216,6 +242,7 @@ class Softplus(Spec):
 
     saves = "net_input"
     name = "softplus"
+    written = ("log(1 + exp(z))", "1 / (1 + exp(-z))")
 
     def forward(self, z, out):
         out[...] = _softplus(z)
@@ -234,6 +261,7 @@ class Exponential(Spec):
 
     saves = "activation"
     name = "exp"
+    written = ("exp(z)", "a")
 
     def forward(self, z, out):
         np.exp(z, out=out)
@@ -248,6 +276,7 @@ class Softmax(Spec):
 
     saves = "activation"
     name = "softmax"
+    written = ("exp(z) / sum(exp(z))", "")
 
     def forward(self, z, out):
         np.subtract(z, z.max(axis=1, keepdims=True), out=out)  # exp cannot overflow

@@ -158,7 +158,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     scoring : str, callable or None, default=None
         What validation rows are scored with: None (accuracy), "loss" (minus the loss), a
-        scorer's name or a callable ``scorer(estimator, X, y)``.
+        scorer's name or a callable ``scorer(estimator, X, y)``, which also gets
+        `sample_weight` where validation rows have weights.
 
     clip_norm : float or None, default=None
         Largest Euclidean norm of the objective's gradient, which is scaled down to it
@@ -186,6 +187,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     loss_curve_ : list of float
         Objective of every epoch (of every iteration for "lbfgs").
+
+    learning_rate_curve_ : list of float
+        Learning rate at the first step of every epoch; 1 for "lbfgs".
 
     validation_loss_curve_ : list of float or None
         Loss of the validation rows after every epoch, without the penalty.
@@ -540,6 +544,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """
         estimator, sizes, weights = cls._of_weights(coefs, intercepts, parameters)
         estimator.classes_ = np.unique(classes)
+        if not np.array_equal(estimator.classes_, classes):
+            raise ValueError(
+                f"classes={classes!r} must be sorted and hold each label once, as the "
+                "outputs are: an output belongs to the class at its place."
+            )
         estimator._sparse_labels = False
         estimator._kind = "binary" if len(estimator.classes_) <= 2 else "multiclass"
         if multilabel:
@@ -559,7 +568,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         y = self._check_labels(y, request, fresh)
         if self._kind == "multilabel-indicator":
             return y
-        indices = np.searchsorted(self.classes_, y)[:, np.newaxis]
+        indices = self._positions(y)[:, np.newaxis]
         n_outputs = self._n_outputs()
         return indices if n_outputs == 1 else indices == np.arange(n_outputs)
 
@@ -580,14 +589,20 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         weight = expand_class_weight(
             self.class_weight, self.classes_, self._class_indices(target), sample_weight
         ).astype(target.dtype)
-        return weight if sample_weight is None else weight * sample_weight
+        weight = weight if sample_weight is None else weight * sample_weight
+        if not weight.any():
+            raise ValueError(
+                "class_weight is zero for every row that has a sample weight, so there is "
+                "nothing to learn from. Give a class of y a positive weight."
+            )
+        return weight
 
     def _check_labels(self, y, request, fresh):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
         if fresh:
+            check_classification_targets(y)
             self._learn_classes(y, request)
         elif request.classes is not None and not np.array_equal(
             self.classes_, unique_labels(request.classes)
@@ -628,21 +643,26 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 f"y of shape {y.shape}. Pass y in the form of the first call."
             )
         if y.ndim == 2:
+            check_classification_targets(y)
             return  # the shape of the network tells whether the columns fit
-        found = unique_labels(y)
-        unknown = np.setdiff1d(found, self.classes_)
+        unknown = y[self.classes_[self._positions(y)] != y]
         if len(unknown):
+            check_classification_targets(y)
             raise ValueError(
-                f"y has classes that were not there before: {unknown}. Known are "
-                f"{self.classes_}. Begin with partial_fit(X, y, classes=...) naming all "
-                "classes, or fit anew with warm_start=False."
+                f"y has classes that were not there before: {np.unique(unknown)}. Known "
+                f"are {self.classes_}. Begin with partial_fit(X, y, classes=...), naming "
+                "all classes, or fit anew with warm_start=False."
             )
-        if must_have_all and len(found) < len(self.classes_):
+        if must_have_all and not np.isin(self.classes_, y).all():
             raise ValueError(
                 "warm_start=True needs y with the same classes as before, "
-                f"{self.classes_}, but y has only {found}. Use partial_fit for parts of "
-                "the classes."
+                f"{self.classes_}, but y has only {np.unique(y)}. Use partial_fit for "
+                "parts of the classes."
             )
+
+    def _positions(self, y):
+        """Return where labels stand among the classes; some class for unknown labels."""
+        return np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
 
     def _make_loss(self):
         return rules.make_loss(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
-from .spec import INFINITY, Interval, build, complete, resolve
+from .spec import BOOL, INFINITY, Instance, Interval, build, complete, resolve
 
 __all__ = [
     "check_parameters",
@@ -54,20 +55,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Instance:
-    """The instances of a type."""
-
-    kind: type | tuple[type, ...]
-    words: str
-
-    def __contains__(self, value):
-        return isinstance(value, self.kind)
-
-    def __str__(self):
-        return self.words
-
-
-@dataclass(frozen=True)
 class Either:
     """One kind of value or another."""
 
@@ -81,7 +68,6 @@ class Either:
         return f"{', '.join(most)} or {last}"
 
 
-BOOL = Instance((bool, np.bool_), "a bool")
 NONE = Instance(type(None), "None")
 POSITIVE = Interval(Real, 0, INFINITY, "()")
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
@@ -89,8 +75,12 @@ COUNT = Interval(Integral, 1, INFINITY, "[)")
 RATE = Interval(Real, 0, 1, "[)")
 CLASS_WEIGHT = Either((Options(("balanced",)), Instance(Mapping, "a dict"), NONE))
 GLOROT_FACTOR = 6.0
-RANDOM_STATE = Instance(
-    np.random.RandomState, "an instance of 'numpy.random.mtrand.RandomState'"
+RANDOM_STATE = Either(
+    (
+        Interval(Integral, 0, 2**32 - 1),
+        Instance(np.random.RandomState, "an instance of 'numpy.random.mtrand.RandomState'"),
+        NONE,
+    )
 )
 
 # Parameters that take a rule by name or as an object are checked where they are resolved.
@@ -101,7 +91,6 @@ ALLOWED: dict[str, Allowed] = {
     "power_t": NOT_NEGATIVE,
     "max_iter": COUNT,
     "shuffle": BOOL,
-    "random_state": Either((Interval(Integral, 0, 2**32 - 1), RANDOM_STATE, NONE)),
     "tol": NOT_NEGATIVE,
     "verbose": Either((Interval(Integral, 0, INFINITY, "[)"), BOOL)),
     "warm_start": BOOL,
@@ -120,8 +109,42 @@ ALLOWED: dict[str, Allowed] = {
 }
 
 
+PLAIN = {str, int, float, bool, type(None)}
+CHECKED = (
+    *ALLOWED,
+    *("hidden_layer_sizes", "activation", "dropout", "initializer", "solver"),
+    *("learning_rate", "scoring", "class_weight"),
+)
+
+
 def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
     """Raise ValueError for the first parameter that is not what it may be."""
+    random_state, sizes = parameters["random_state"], parameters["hidden_layer_sizes"]
+    _require(
+        random_state in RANDOM_STATE, "random_state", owner, RANDOM_STATE, random_state
+    )
+    names = [name for name in CHECKED if name in parameters]
+    values = [parameters[name] for name in names]
+    sizes = sizes if isinstance(sizes, tuple) else (sizes,)
+    is_plain = all(type(v) in PLAIN or _is_plain_tuple(v) for v in values)
+    if is_plain and all(type(size) is int for size in sizes):
+        _check_plain(owner, tuple(names), *values)
+    else:
+        _check(dict(zip(names, values, strict=True)), owner)
+
+
+def _is_plain_tuple(value):
+    """Say whether the cache may take it; inside a tuple it would take a True for a 1."""
+    return type(value) is tuple and all(type(v) in (str, int, float) for v in value)
+
+
+@lru_cache(maxsize=1024, typed=True)  # typed: else True would pass as the 1 before it
+def _check_plain(owner, names, *values):
+    """Check plain values once, not at every call of `partial_fit`."""
+    _check(dict(zip(names, values, strict=True)), owner)
+
+
+def _check(parameters, owner):
     for name, allowed in ALLOWED.items():
         _require(parameters[name] in allowed, name, owner, allowed, parameters[name])
     n_hidden = len(hidden_sizes(parameters["hidden_layer_sizes"], owner))
@@ -137,9 +160,10 @@ def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
 
 
 def _check_scoring(scoring, owner):
-    named = Options(("loss", *get_scorer_names()))
+    if scoring is None or callable(scoring):
+        return
     _require(
-        scoring is None or callable(scoring) or scoring in named,
+        scoring in Options(("loss", *get_scorer_names())),
         "scoring",
         owner,
         "None, 'loss', a name of sklearn.metrics.get_scorer_names() or a callable",
@@ -212,6 +236,13 @@ def make_network(
     sizes: Sequence[int], activation: Any, dropout: Any, owner: str
 ) -> Network:
     """Return the network of the given layer sizes, input and output included."""
+    if isinstance(activation, str) and isinstance(dropout, float):
+        return _plain_network(tuple(sizes), activation, dropout, owner)
+    return _plain_network.__wrapped__(sizes, activation, dropout, owner)
+
+
+@lru_cache(maxsize=64)  # a prediction of one row takes less time than building a network
+def _plain_network(sizes, activation, dropout, owner):
     n_hidden = len(sizes) - 2
     return Network.of_sizes(
         sizes,
@@ -285,7 +316,7 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
     _require(value in named or is_object, "learning_rate", owner, words, value)
     if isinstance(value, str):
         return complete(build(SCHEDULES[value], parameters), given)
-    return complete(_checked(value), given)
+    return _checked(complete(value, given))
 
 
 def make_convention(value: str) -> ErrorConvention:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
@@ -145,7 +146,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     scoring : str, callable or None, default=None
         What validation rows are scored with: None (R2), "loss" (minus the loss), a
-        scorer's name or a callable ``scorer(estimator, X, y)``.
+        scorer's name or a callable ``scorer(estimator, X, y)``, which also gets
+        `sample_weight` where validation rows have weights.
 
     clip_norm : float or None, default=None
         Largest Euclidean norm of the objective's gradient, which is scaled down to it
@@ -170,6 +172,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     loss_curve_ : list of float
         Objective of every epoch (of every iteration for "lbfgs").
+
+    learning_rate_curve_ : list of float
+        Learning rate at the first step of every epoch; 1 for "lbfgs".
 
     validation_loss_curve_ : list of float or None
         Loss of the validation rows after every epoch, without the penalty.
@@ -427,6 +432,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     # -- what the base class asks for --------------------------------------------------
 
     def _encode(self, y, request, fresh):
+        y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return y.reshape(len(y), -1)
