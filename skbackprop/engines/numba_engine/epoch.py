@@ -153,7 +153,7 @@ def _compile(fingerprint):
         weights, the number of steps, and the last objective. An epoch ends early after an
         objective that is not finite; the step that met it is not counted.
         """
-        fingerprint  # closed over, see above
+        fingerprint  # noqa: B018
         mode = exchange_float_mode(FLUSH)
         n_weights = layers[0].bias
         total = total_weight = objective = 0.0
@@ -170,7 +170,8 @@ def _compile(fingerprint):
                 rules, n_weights, weight_sum, vector, gradient, first, second, rates[taken],
                 step + taken + 1,
             )  # fmt: skip
-            if not math.isfinite(objective):
+            is_finite = abs(objective) < math.inf  # math.isfinite sees sums that cancel
+            if not is_finite:
                 break
             total += objective * weight_sum
             total_weight += weight_sum

@@ -93,12 +93,14 @@ def _split_exp_of(x):
 
 @exact_kernel
 def exp(x):
+    """Return e^x; 0 where that would be subnormal."""
     scale, p = _split_exp(x)
     return scale * (type(x)(2) + (p + p))
 
 
 @exact_kernel
-def expm1(x):  # for x far from overflow
+def expm1(x):
+    """Return e^x - 1 without cancellation, for x far from overflow."""
     scale, p = _split_exp(x)
     scale += scale
     return scale * p + (scale - type(x)(1))
@@ -128,12 +130,14 @@ def _log1p_of_part(x):
 
 @glue
 def sigmoid(z):
+    """Return 1 / (1 + e^-z)."""
     one = type(z)(1)
     return one / (one + exp(-z))
 
 
 @glue
 def tanh(z):
+    """Return the hyperbolic tangent, (e^2z - 1) / (e^2z + 1)."""
     two, enough = type(z)(2), type(z)(20)
     size = abs(z)
     m = expm1(two * (enough if size > enough else size))
@@ -142,16 +146,19 @@ def tanh(z):
 
 @glue
 def softplus(z):
+    """Return log(1 + e^z), where nothing overflows."""
     zero = type(z)(0)
     return log1p_of_part(exp(-abs(z))) + (zero if z < zero else z)
 
 
 @glue
 def normal_probability(z):
+    """Return the probability that a standard normal number is at most z."""
     return type(z)(0.5) * math.erfc(-z * type(z)(math.sqrt(0.5)))
 
 
 @glue
 def sign(x):
+    """Return 1, -1, or 0 for zero and NaN."""
     zero, one = type(x)(0), type(x)(1)
     return one if x > zero else (-one if x < zero else zero)

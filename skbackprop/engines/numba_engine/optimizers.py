@@ -12,6 +12,7 @@ import math
 from . import codes
 from .compilation import glue, kernel
 from .numerics import in_precision_of, sign
+from .rows import sum_of_products
 
 __all__ = ["update"]
 
@@ -145,5 +146,7 @@ def update(code, vector, gradient, first, second, how, rate, t, numbers):
         return adagrad(vector, gradient, first, how, (rate, a))
     if code == codes.LION:
         return lion(vector, gradient, first, how, (rate, a, 1 - a, b, 1 - b))
+    if rate == 0:  # where a schedule ends; steps are multiples of it
+        return sum_of_products(vector, vector)
     constants = rate, a, b, c / rate, d / rate
     return rprop(vector, gradient, first, second, how, constants)

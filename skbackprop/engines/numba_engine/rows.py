@@ -26,24 +26,28 @@ def flat(a):
 
 @glue
 def fill(out, value):
+    """Fill `out` with a value."""
     for i in range(len(out)):
         out[i] = value
 
 
 @glue
 def copy(a, out):
+    """Fill `out` with a."""
     for i in range(len(out)):
         out[i] = a[i]
 
 
 @glue
 def multiply(factors, out):
+    """Multiply `out` by factors, in place."""
     for i in range(len(out)):
         out[i] *= factors[i]
 
 
 @glue
 def sum_of(a):
+    """Return the sum."""
     total = type(a[0])(0)
     for i in range(len(a)):
         total += a[i]
@@ -52,6 +56,7 @@ def sum_of(a):
 
 @glue
 def sum_of_products(a, b):
+    """Return the inner product."""
     total = type(a[0])(0)
     for i in range(len(a)):
         total += a[i] * b[i]
@@ -60,6 +65,7 @@ def sum_of_products(a, b):
 
 @glue
 def add_to_rows(bias, out):
+    """Add the same bias to each row of `out`, in place."""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] += bias[j]
@@ -67,6 +73,7 @@ def add_to_rows(bias, out):
 
 @glue
 def add_rows(a, out):
+    """Add all rows of `a` to `out`, in place."""
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             out[j] += a[i, j]

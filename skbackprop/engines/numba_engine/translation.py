@@ -91,10 +91,15 @@ def _rules(plan: Plan) -> Iterator[tuple[Any, Mapping[type, Any]]]:
     loss = plan.objective.loss
     yield loss, LOSSES
     yield plan.optimizer, OPTIMIZERS
-    yield getattr(loss, "link", activations.Identity()), ACTIVATIONS
+    yield _last_activation(loss), ACTIVATIONS
     for layer in plan.objective.network.layers:
         yield layer, {Dense: None}
         yield layer.activation, ACTIVATIONS
+
+
+def _last_activation(loss):
+    """Return the link where the kernel of the loss leaves it to the last layer."""
+    return loss.link if type(loss) is losses.SquaredError else activations.Identity()
 
 
 # One record per layer. Places from `below` on are in the work array.
@@ -104,7 +109,7 @@ LAYER = np.dtype(
         ("n_units", np.int64),
         ("weights", np.int64),  # places in the vector
         ("bias", np.int64),
-        ("activation", np.int64),  # code; that of the last layer is the loss's link
+        ("activation", np.int64),  # code; the last layer's is the link of a squared error
         ("p", np.float64),  # parameters of the activation
         ("q", np.float64),
         ("dropout", np.float64),
@@ -199,36 +204,47 @@ def _translate_rows(state, data, space):
 
 def _constant(array, dtype):
     """Return a view that is always of one Numba type: read-only, C-ordered, aligned."""
-    view = np.require(np.asarray(array), dtype, ["C", "A"]).view()
+    view = np.ascontiguousarray(array, dtype).view(np.ndarray)
+    if not view.flags.aligned:
+        view = view.copy()
     view.flags.writeable = False
     return view
 
 
 def _translate_layers(plan, below, space):
     network = plan.objective.network
-    link = getattr(plan.objective.loss, "link", activations.Identity())
-    functions = [layer.activation for layer in network.layers[:-1]] + [link]
-    layers = np.zeros(len(functions), LAYER)
+    functions = [layer.activation for layer in network.layers[:-1]]
+    functions.append(_last_activation(plan.objective.loss))
     weights, bias = 0, network.n_weights
-    for i, (layer, function) in enumerate(zip(network.layers, functions, strict=True)):
+    records = []
+    for layer, function in zip(network.layers, functions, strict=True):
         places = _reserve_layer(layer, function, space)
-        p, q = _numbers(function, ACTIVATIONS, 2)
-        code = ACTIVATIONS[type(function)].code
+        code, (p, q) = ACTIVATIONS[type(function)].code, _numbers(function, ACTIVATIONS, 2)
         sizes = layer.n_inputs, layer.n_units
-        layers[i] = (*sizes, weights, bias, code, p, q, layer.dropout, below, *places)
+        records.append((*sizes, weights, bias, code, p, q, layer.dropout, below, *places))
         weights, bias = weights + sizes[0] * sizes[1], bias + sizes[1]
-        below = layers[i]["output"]
-    return layers
+        below = places.output
+    return np.array(records, LAYER)
+
+
+class Places(NamedTuple):
+    """Where the arrays of a layer lie in the work array."""
+
+    net_input: int
+    activated: int
+    output: int
+    mask: int
+    delta: int
+    saved: int
 
 
 def _reserve_layer(layer, function, space):
-    """Return where the arrays of a layer lie, in the order of the record."""
     net_input, activated, delta = (space.reserve(layer.n_units) for _ in range(3))
     output = mask = activated
     if layer.dropout:
         output, mask = (space.reserve(layer.n_units) for _ in range(2))
     saved = net_input if function.saves == "net_input" else activated
-    return net_input, activated, output, mask, delta, saved
+    return Places(net_input, activated, output, mask, delta, saved)
 
 
 def _translate_rules(plan, state):
