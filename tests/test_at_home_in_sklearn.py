@@ -112,7 +112,9 @@ def test_a_rule_object_is_searched_by_its_own_parameters(iris):
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_two_jobs_find_the_same_bits_as_one(iris, setting):
     X, y = iris
-    clf = BackpropClassifier((5,), max_iter=5, random_state=0, **SETTINGS[setting])
+    params = {"max_iter": 5, "random_state": 0, **SETTINGS[setting]}
+    # workers would not know which engine a test session prefers; see test_engines
+    clf = BackpropClassifier((5,), engine="numpy", **params)
     model = make_pipeline(StandardScaler(), clf)
     grid = {
         "backpropclassifier__alpha": [1e-4, 1.0],

@@ -126,7 +126,7 @@ EARLY_STOPPING_CASES += cases_of(
 )
 LAYER_CASES = cases_of(
     ["multiclass", "continuous"],
-    [{**NESTEROV, "learning_rate_init": 0.2}, ADAM],  # deep logistic layers learn slowly
+    [{**NESTEROV, "learning_rate_init": 0.1}, ADAM],  # deep logistic layers learn slowly
     each("hidden_layer_sizes", [(), (1,), 7, (6, 4), (4, 3, 5)]),
     each("activation", ["logistic", "relu"]),
 )

@@ -29,7 +29,7 @@ def activation(function):
     """Make the loop that fills activations."""
     function = glue(function)
 
-    @kernel
+    @glue
     def loop(z, a, p, q):
         for i in range(len(a)):
             a[i] = function(z[i], p, q)
@@ -41,7 +41,7 @@ def derivative(function):
     """Make the loop that multiplies delta by derivatives."""
     function = glue(function)
 
-    @kernel
+    @glue
     def loop(saved, delta, p, q):
         for i in range(len(delta)):
             delta[i] *= function(saved[i], p, q)
@@ -177,7 +177,7 @@ def softmax_slope(a, delta):
             delta[i, j] = a[i, j] * (delta[i, j] - mean)
 
 
-@glue
+@kernel
 def activate(layer, z, a):
     """Fill the rows of `a` with the activation of those of `z`."""
     code, inputs, outputs = layer.activation, flat(z), flat(a)
@@ -208,7 +208,7 @@ def activate(layer, z, a):
         identity(inputs, outputs, p, q)
 
 
-@glue
+@kernel
 def differentiate(layer, saved, delta):
     """Turn delta from d loss / d a into d loss / d z, in place."""
     code, values, deltas = layer.activation, flat(saved), flat(delta)

@@ -1,8 +1,4 @@
-"""Numbers that stand for rules in compiled code.
-
-What is cached of that code has them in it and does not notice when they change: touch
-`kernels.py` then, so that it is compiled anew.
-"""
+"""Numbers that stand for rules in compiled code."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 from ...spec import Spec
 from ...state import Data, Plan, State
 from ..base import check_finite
-from .translation import memory_of, obstacle, translate
+from .translation import constant, memory_of, obstacle, translate
 
 __all__ = ["NumbaEngine"]
 
@@ -52,9 +52,17 @@ class NumbaEngine(Spec):
         while True:
             if plan.shuffle:
                 state.rng.shuffle(state.order)  # composes on the previous order
+            order = constant(state.order, np.int64)
             rates = _learning_rates(plan, state, program.rows.batch_size)
             total, weight_sum, n_steps, objective = run_epoch(
-                *program[:3], rates, state.vector, *memory, gradient, work, state.step
+                *program[:3],
+                order,
+                rates,
+                state.step,
+                state.vector,
+                *memory,
+                gradient,
+                work,
             )
             state.step += n_steps
             if not math.isfinite(objective):

@@ -24,22 +24,23 @@ FLUSH = 0x9FC0  # all exceptions masked, subnormal results and operands taken as
 
 
 @glue
-def gather(rows, start, n_rows, work):
-    """Fill the batch with the rows from `start` on; return the sum of their weights."""
+def gather(rows, batch, work):
+    """Fill the work array with the rows of the batch; return the sum of their weights."""
+    n_rows = len(batch)
     X = matrix(work, rows.batch_X, n_rows, rows.X.shape[1])
     target = matrix(work, rows.batch_target, n_rows, rows.target.shape[1])
     share = work[rows.share : rows.share + n_rows]
     weight_sum, one = 0.0, type(work[0])(1)
     is_weighted = len(rows.sample_weight) > 0
     for i in range(n_rows):
-        row = rows.order[start + i]
+        row = batch[i]
         copy(rows.X[row], X[i])
         copy(rows.target[row], target[i])
         share[i] = rows.sample_weight[row] if is_weighted else one
         weight_sum += share[i]
     if weight_sum > 0:
         for i in range(n_rows):
-            share[i] /= type(share[0])(weight_sum)
+            share[i] /= type(one)(weight_sum)
     return weight_sum
 
 
@@ -62,53 +63,49 @@ def loss_and_gradient(layers, rules, rows, n_rows, vector, work, gradient, step)
 @kernel
 def scale_of_clipping(vector, gradient, n_weights, strength, clip_norm):
     """Return the factor that brings gradient and penalty to at most the given norm."""
-    if math.isinf(clip_norm):
+    if clip_norm == math.inf:
         return 1.0
-    top = 0.0
+    largest = 0.0
     for i in range(len(vector)):
         g = gradient[i] + (strength * vector[i] if i < n_weights else 0.0)
-        top = max(top, abs(g))
-    if top == 0 or math.isinf(top):
-        return clip_norm / top if top > clip_norm else 1.0
-    squares = 0.0  # of numbers up to 1, whose sum cannot overflow
-    for i in range(len(vector)):
-        g = gradient[i] + (strength * vector[i] if i < n_weights else 0.0)
-        squares += (g / top) ** 2
-    size = top * math.sqrt(squares)
-    return clip_norm / size if size > clip_norm else 1.0
+        largest = max(largest, abs(g))
+    norm = largest
+    if 0 < largest < math.inf:
+        squares = 0.0  # of numbers up to 1, whose sum cannot overflow
+        for i in range(len(vector)):
+            g = gradient[i] + (strength * vector[i] if i < n_weights else 0.0)
+            squares += (g / largest) ** 2
+        norm = largest * math.sqrt(squares)
+    return clip_norm / norm if norm > clip_norm else 1.0
 
 
 @glue
-def move(rules, n_weights, weight_sum, vector, gradient, first, second, rate, t):
+def move(rules, n_weights, weight_sum, vector, gradient, memory, rate, t):
     """Penalise, clip, decay and update in one walk; return the penalty before it."""
     alpha, orientation = rules.alpha / weight_sum, rules.orientation
-    keep = 1 - rate * rules.weight_decay
-    scale = scale_of_clipping(
-        vector, gradient, n_weights, alpha * orientation, rules.clip_norm
-    )
-    of_weights = in_precision_of(vector[0], (alpha * orientation, keep, scale, orientation))
+    strength, keep = alpha * orientation, 1 - rate * rules.weight_decay
+    scale = scale_of_clipping(vector, gradient, n_weights, strength, rules.clip_norm)
+    of_weights = in_precision_of(vector[0], (strength, keep, scale, orientation))
     of_biases = in_precision_of(vector[0], (0.0, 1.0, scale, orientation))
     squares = update(
-        rules.optimizer,
+        rules,
         vector[:n_weights],
         gradient[:n_weights],
-        first[:n_weights],
-        second[:n_weights],
+        memory[0][:n_weights],
+        memory[1][:n_weights],
         of_weights,
         rate,
         t,
-        rules.optimizer_numbers,
     )
     update(
-        rules.optimizer,
+        rules,
         vector[n_weights:],
         gradient[n_weights:],
-        first[n_weights:],
-        second[n_weights:],
+        memory[0][n_weights:],
+        memory[1][n_weights:],
         of_biases,
         rate,
         t,
-        rules.optimizer_numbers,
     )
     return alpha / 2 * type(vector[0])(squares) if alpha > 0 else 0.0
 
@@ -146,7 +143,9 @@ def _compile(fingerprint):
     """
 
     @njit(**OPTIONS, cache=True)
-    def run_epoch(layers, rules, rows, rates, vector, first, second, gradient, work, step):
+    def run_epoch(
+        layers, rules, rows, order, rates, step, vector, first, second, gradient, work
+    ):
         """Take a step per batch, in place on the vector and the memory.
 
         Returns the sum of the objectives, weighted as their rows are, the sum of those
@@ -155,26 +154,26 @@ def _compile(fingerprint):
         """
         fingerprint  # noqa: B018
         mode = exchange_float_mode(FLUSH)
-        n_weights = layers[0].bias
         total = total_weight = objective = 0.0
         taken = 0
-        for start in range(0, len(rows.order), rows.batch_size):
-            n_rows = min(rows.batch_size, len(rows.order) - start)
-            weight_sum = gather(rows, start, n_rows, work)
-            if weight_sum == 0:
+        for start in range(0, len(order), rows.batch_size):
+            batch = order[start : start + rows.batch_size]
+            weight = gather(rows, batch, work)
+            if weight == 0:
                 continue  # rows of weight zero say nothing
             objective = loss_and_gradient(
-                layers, rules, rows, n_rows, vector, work, gradient, step + taken
+                layers, rules, rows, len(batch), vector, work, gradient, step + taken
             )
+            memory, t = (first, second), step + taken + 1
+            n_weights = layers[0].bias  # where the biases begin
             objective += move(
-                rules, n_weights, weight_sum, vector, gradient, first, second, rates[taken],
-                step + taken + 1,
-            )  # fmt: skip
+                rules, n_weights, weight, vector, gradient, memory, rates[taken], t
+            )
             is_finite = abs(objective) < math.inf  # math.isfinite sees sums that cancel
             if not is_finite:
                 break
-            total += objective * weight_sum
-            total_weight += weight_sum
+            total += objective * weight
+            total_weight += weight
             taken += 1
         exchange_float_mode(mode)
         return total, total_weight, taken, objective

@@ -21,7 +21,7 @@ def loss(function):
     """Make the loop that turns targets into losses and fills delta."""
     function = glue(function)
 
-    @kernel
+    @glue
     def loop(target, z, delta, p):
         losses, net_input, slopes = flat(target), flat(z), flat(delta)
         for i in range(len(slopes)):
@@ -119,7 +119,7 @@ def focal(target, z, delta, focus):
             delta[i, k] -= exp(z[i, k] - log_divisor) * total_slope
 
 
-@glue
+@kernel
 def fill_losses(code, target, z, delta, p):
     """Turn the targets into the losses of single outputs; fill delta."""
     if code == codes.LOG_LOSS:

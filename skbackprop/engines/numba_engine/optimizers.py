@@ -21,7 +21,7 @@ def one_memory(rule):
     """Make the loop that updates parameters; it returns their sum of squares before."""
     rule = glue(rule)
 
-    @kernel
+    @glue
     def loop(vector, gradient, memory, how, constants):
         strength, keep, scale, orientation = how
         constants = in_precision_of(strength, constants)
@@ -41,7 +41,7 @@ def two_memories(rule):
     """Make the same loop for a rule that remembers two numbers."""
     rule = glue(rule)
 
-    @kernel
+    @glue
     def loop(vector, gradient, first, second, how, constants):
         strength, keep, scale, orientation = how
         constants = in_precision_of(strength, constants)
@@ -121,12 +121,14 @@ def rprop(g, step, previous, c):
 
 
 @kernel
-def update(code, vector, gradient, first, second, how, rate, t, numbers):
+def update(rules, vector, gradient, first, second, how, rate, t):
     """Update parameters and memory; return the sum of squares before the update.
 
-    What depends on the step alone is computed here, once, and in float64.
+    What depends on the step alone is computed here, once, and in float64. The numbers of
+    a rule come in the order of `translation.OPTIMIZERS`.
     """
-    a, b, c, d = numbers
+    code = rules.optimizer
+    a, b, c, d = rules.optimizer_numbers
     if code == codes.SGD and b == 0:
         return sgd(vector, gradient, first, how, (rate, a))
     if code == codes.SGD:

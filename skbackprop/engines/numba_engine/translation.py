@@ -14,7 +14,7 @@ from ...layers import Dense
 from ...state import Data, Plan, State
 from . import codes
 
-__all__ = ["memory_of", "obstacle", "translate"]
+__all__ = ["constant", "memory_of", "obstacle", "translate"]
 
 ALIGNED = 16  # elements: arrays in `work` start on their own cache line
 
@@ -144,7 +144,6 @@ class Rows(NamedTuple):
     X: NDArray
     target: NDArray
     sample_weight: NDArray  # empty: all rows count the same
-    order: NDArray
     batch_size: int
     batch_X: int
     batch_target: int
@@ -162,10 +161,20 @@ class Program(NamedTuple):
 
 def translate(plan: Plan, state: State, data: Data) -> Program:
     """Return the plan and the data as the kernels take them."""
+    dtype = state.vector.dtype
     space = _Space(min(plan.batch_size, len(state.order)))
-    rows = _translate_rows(state, data, space)
+    rows = _translate_rows(data, dtype, space)
     layers = _translate_layers(plan, rows.batch_X, space)
     return Program(layers, _translate_rules(plan, state), rows, space.size)
+
+
+def constant(array: NDArray, dtype: type) -> NDArray:
+    """Return a view that is always of one Numba type: read-only, C-ordered, aligned."""
+    view = np.ascontiguousarray(array, dtype).view(np.ndarray)
+    if not view.flags.aligned:
+        view = view.copy()
+    view.flags.writeable = False
+    return view
 
 
 def memory_of(plan: Plan, state: State) -> tuple[NDArray, NDArray]:
@@ -186,29 +195,18 @@ class _Space:
         return place
 
 
-def _translate_rows(state, data, space):
-    dtype = state.vector.dtype
-    X, target = _constant(data.X, dtype), _constant(data.target, dtype)
+def _translate_rows(data, dtype, space):
+    X, target = constant(data.X, dtype), constant(data.target, dtype)
     weight = np.empty(0, dtype) if data.sample_weight is None else data.sample_weight
     return Rows(
         X=X,
         target=target,
-        sample_weight=_constant(weight, dtype),
-        order=_constant(state.order, np.int64),
+        sample_weight=constant(weight, dtype),
         batch_size=space.n_rows,
         batch_X=space.reserve(X.shape[1]),
         batch_target=space.reserve(target.shape[1]),
         share=space.reserve(1),
     )
-
-
-def _constant(array, dtype):
-    """Return a view that is always of one Numba type: read-only, C-ordered, aligned."""
-    view = np.ascontiguousarray(array, dtype).view(np.ndarray)
-    if not view.flags.aligned:
-        view = view.copy()
-    view.flags.writeable = False
-    return view
 
 
 def _translate_layers(plan, below, space):
