@@ -329,8 +329,9 @@ def _praise(layers, worst):
     )
     if n_kinks:
         yield (
-            f"{n_kinks} of {n_checked} parameters are at a kink, where the derivatives of "
-            "the two sides differ. The analytic ones lie between them."
+            f"{n_kinks} of {n_checked} parameters are at a kink, or at a bend too sharp "
+            "for differences: the derivatives of the two sides differ. The analytic ones "
+            "lie between them."
         )
     if n_kinks > n_checked / 2:
         yield "That is most of them: pass fewer rows, which bring fewer kinks."
