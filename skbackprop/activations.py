@@ -59,7 +59,7 @@ def slope(activation: Activation, z: NDArray, a: NDArray) -> NDArray | None:
     of_one_unit[:, 0] = 1
     activation.backward(saved, slope)
     activation.backward(saved, of_one_unit)
-    return None if of_one_unit[:, 1:].any() else slope
+    return None if (np.abs(of_one_unit[:, 1:]) > 0).any() else slope
 
 
 @dataclass(kw_only=True)

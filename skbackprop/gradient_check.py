@@ -169,7 +169,7 @@ def check_gradient(
     TypeError
         If `estimator` is not one of this library.
     ValueError
-        For whatever `fit` refuses.
+        For whatever `fit` refuses, and if the objective is not finite.
 
     Examples
     --------
@@ -183,6 +183,11 @@ def check_gradient(
     check_backprop(estimator, "check_gradient")
     plan, state, data = estimator._open_step(X, y, sample_weight)
     problem = _Problem(plan.objective, state, data)
+    if not np.isfinite(problem.centre):
+        raise ValueError(
+            f"The objective of these rows is {problem.centre}, which has no derivative. "
+            "Scale the inputs, or check the value that the loss returns."
+        )
     compared = [
         _compare_layer(problem, number, n_checks) for number in range(problem.n_layers)
     ]
@@ -237,7 +242,7 @@ class _Problem:
     @property
     def floor(self):
         """The size below which a derivative drowns in rounding."""
-        largest = max(abs(self.centre), np.abs(self.analytic).max())
+        largest = max(abs(self.centre), np.nanmax(np.abs(self.analytic), initial=0))
         return max(RESOLUTION * largest, np.finfo(float).tiny)
 
     def name_of(self, number):
@@ -258,7 +263,8 @@ class _Compared(NamedTuple):
     name: str
     analytic: float
     numerical: float  # NaN at a kink
-    error: float  # relative; at a kink the distance from the span of the two sides
+    error: float  # relative; at a kink the distance from the span of the two sides;
+    # infinite if the analytic derivative is not a number
     is_kink: bool
 
 
@@ -281,6 +287,8 @@ def _compare_layer(problem, number, n_checks):
 def _compare(problem, index, name):
     analytic = float(problem.analytic[index])
     found = derivative(problem.value, problem.vector, index, problem.floor)
+    if not np.isfinite(analytic):
+        return _Compared(index, name, analytic, found.value, np.inf, False)
     scale = max(abs(analytic), abs(found.value), problem.floor)
     if found.is_settled:
         error = abs(analytic - found.value) / scale
@@ -321,17 +329,21 @@ def _praise(layers, worst):
     )
     if n_kinks:
         yield (
-            f"{n_kinks} of {n_checked} parameters are at a kink, where the derivatives of "
-            "the two sides differ. The analytic ones lie between them."
+            f"{n_kinks} of {n_checked} parameters are at a kink, or at a bend too sharp "
+            "for differences: the derivatives of the two sides differ. The analytic ones "
+            "lie between them."
         )
     if n_kinks > n_checked / 2:
         yield "That is most of them: pass fewer rows, which bring fewer kinks."
 
 
 def _complaint(problem, layers, worst, tolerance):
+    derivative = f"the derivative is {worst.numerical:.6g}"
+    if worst.is_kink:
+        derivative = "lies outside the derivatives of the two sides of a kink"
     yield (
         f"The analytic gradient is not the derivative of the objective: at {worst.name} it "
-        f"is {worst.analytic:.6g}, and the derivative is {worst.numerical:.6g}."
+        f"is {worst.analytic:.6g}, and {derivative}."
     )
     right = [layer.name for layer in layers if layer.max_relative_error <= tolerance]
     if right:

@@ -37,7 +37,7 @@ def test_every_activation_with_every_loss_passes(activation, loss, rng):
 @pytest.mark.parametrize("convention", ["output_minus_target", "target_minus_output"])
 def test_analytic_gradient_is_the_numerical_one_of_scipy(convention):
     reg = BackpropRegressor(
-        (), alpha=0.5, error_convention=convention, shuffle=False
+        (), alpha=0.5, error_convention=convention, shuffle=False, random_state=0
     ).partial_fit(X, QUANTITY)
     vector = np.concatenate([reg.coefs_[0].ravel(), reg.intercepts_[0]])
 
@@ -126,6 +126,7 @@ def test_derivative_outside_the_two_sides_of_a_kink_is_an_error():
     check = check_gradient(reg, np.ones((1, 1)), [0.0])
     assert check.n_kinks == 2
     assert not check.passed
+    assert "lies outside the derivatives of the two sides of a kink" in check.verdict
 
 
 def test_relu_with_many_rows_has_few_parameters_at_kinks(rng):
@@ -255,9 +256,27 @@ def test_any_other_mistake_of_a_loss_is_shown_with_its_numbers():
 
 
 def test_wrong_gradient_of_a_single_layer_is_reported_with_analytic_and_numerical():
-    check = check_gradient(BackpropRegressor((), loss=Scaled(8), alpha=0), X, QUANTITY)
+    reg = BackpropRegressor((), loss=Scaled(8), alpha=0, random_state=0)
+    check = check_gradient(reg, X, QUANTITY)
     assert_allclose(check.analytic, 8 * check.numerical, rtol=1e-6)
     assert_allclose(check.max_relative_error, 7 / 8, rtol=1e-6)
+
+
+def test_gradient_that_is_not_a_number_fails():
+    class Lost(Tanh):
+        def backward(self, a, delta):
+            delta *= np.nan
+
+    check = check_gradient(BackpropRegressor((3,), Lost(), random_state=0), X, QUANTITY)
+    assert not check.passed
+    assert check.max_relative_error == np.inf
+    assert "Lost of layer 1: backward multiplies by nan where the deriv" in check.verdict
+
+
+def test_objective_that_is_not_finite_is_refused():
+    reg = BackpropRegressor((3,), loss="poisson", random_state=0)
+    with pytest.raises(ValueError, match=r"objective of these rows is inf.*Scale the inp"):
+        check_gradient(reg, 1e6 * np.abs(X), np.abs(QUANTITY))
 
 
 # -- how it is reported ------------------------------------------------------------

@@ -55,7 +55,9 @@ def test_summary_counts_memory():
 
 
 def test_best_weights_of_early_stopping_count_as_memory():
-    reg = BackpropRegressor((4,), solver="sgd", early_stopping=True, max_iter=50, tol=1)
+    reg = BackpropRegressor(
+        (4,), "tanh", solver="sgd", early_stopping=True, max_iter=50, tol=1, random_state=0
+    )
     assert summary(reg.fit(X, QUANTITY)).n_training_bytes == 2 * 21 * 8
 
 

@@ -14,7 +14,7 @@ from rules import quantity
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import BackpropClassifier, BackpropRegressor, check_gradient
 from skbackprop.activations import ACTIVATIONS, Tanh
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.initializers import INITIALIZERS, GlorotNormal
@@ -355,6 +355,11 @@ def test_own_rule_with_a_formula_of_ours_trains_the_same(parameter, own, ours, X
     # a log cosh is rounded otherwise; the rest is the same bit for bit
     rtol = 1e-10 if parameter == "loss" else 0
     assert_allclose(parameters_of(first), parameters_of(second), rtol=rtol)
+
+
+@pytest.mark.parametrize(("parameter", "rule"), OWN_RULES[:4])
+def test_gradient_through_an_own_activation_or_loss_is_checked(parameter, rule, X, target):
+    assert check_gradient(with_own(parameter, rule), X, target).passed
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -119,19 +119,22 @@ def test_digits_are_read_after_a_tenth_of_the_articles_epochs():
 
 @pytest.mark.slow
 def test_digits_are_read_from_ten_starts():
-    """Precision, recall and F1 of the article: 0.98, after 1000 epochs of one start."""
+    """Precision, recall and F1 of the article: 0.98, after 1000 epochs of one start.
+
+    Here after 100 epochs, on one split; more epochs change the third digit.
+    """
     digits = results_of("plot_digits_row_by_row")
     scores = []
     for seed in range(10):
-        clf = digits["trained"](seed, n_epochs=300)
+        clf = digits["trained"](seed)
         predicted = clf.predict(digits["X_test"])
         *found, _ = precision_recall_fscore_support(
             digits["y_test"], predicted, average="macro"
         )
         scores.append(found)
-    n_good = sum(min(found) >= 0.97 for found in scores)
-    print(f"digits: {n_good} of 10 starts at 0.97 or more: {np.round(scores, 3).tolist()}")
-    assert np.min(scores) > 0.95
+    n_good = sum(min(found) >= 0.95 for found in scores)
+    print(f"digits: {n_good} of 10 starts at 0.95 or more: {np.round(scores, 3).tolist()}")
+    assert n_good == 10
     assert np.median(scores) > 0.965
 
 
