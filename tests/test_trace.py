@@ -27,6 +27,7 @@ QUANTITY = X @ [1.0, 2.0, 0.5]
 
 def assert_traces_partial_fit(estimator, X, y, sample_weight=None):
     """Bit for bit: the engine is the same and so are the arrays it gets."""
+    estimator.set_params(engine="numpy")
     trace = trace_step(estimator, X, y, sample_weight)
     classes = {"classes": np.unique(y)} if hasattr(estimator, "predict_proba") else {}
     if hasattr(estimator, "coefs_"):
@@ -151,7 +152,8 @@ def test_trace_changes_neither_the_rows_nor_the_weights_it_was_given():
 
 
 def test_trace_after_early_stopping_starts_from_the_last_weights():
-    clf = BackpropClassifier((4,), early_stopping=True, random_state=0, max_iter=30)
+    params = {"early_stopping": True, "random_state": 0, "max_iter": 30}
+    clf = BackpropClassifier((4,), engine="numpy", **params)
     X_many, y_many = np.tile(X, (4, 1)), np.tile(CLASSES, 4)
     clf.fit(X_many, y_many)
     trace = trace_step(clf, X, CLASSES)
