@@ -1,6 +1,7 @@
 """What every test runs under: one BLAS thread, and scikit-learn's array API checks."""
 
 import os
+from importlib.util import find_spec
 
 # Before NumPy and SciPy are imported. The environment also reaches joblib's workers.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -12,6 +13,10 @@ import pytest  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from skbackprop.engines import NumbaEngine  # noqa: E402
+
+collect_ignore = ["benchmarks", "scripts"]  # programs; test_drop_in_scripts runs the latter
+if find_spec("numba") is None:  # it is optional
+    collect_ignore.append("test_engines.py")
 
 ENGINE = os.environ.get("SKBACKPROP_TEST_ENGINE")  # what engine="auto" takes if it can
 

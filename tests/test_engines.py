@@ -1,6 +1,6 @@
 """The compiled engine: the numbers of the NumPy engine, and what it says if it cannot.
 
-Not collected where Numba is not installed; see conftest.py.
+Not collected where Numba is not installed; see tests/conftest.py.
 """
 
 import _thread
