@@ -1,0 +1,3 @@
+"""The benchmarks are a program, not tests: pytest is to leave them alone."""
+
+collect_ignore_glob = ["*"]
