@@ -36,7 +36,11 @@ __all__ = [
 
 
 class Activation(Protocol):
-    """What a layer needs of an activation."""
+    """What a layer needs of an activation.
+
+    An activation may also have `written`, value and derivative as formulas in z and a,
+    into which a trace puts numbers.
+    """
 
     saves: Literal["activation", "net_input"]
 
@@ -53,6 +57,7 @@ class Identity(Spec):
 
     saves = "activation"
     name = "identity"
+    written = ("z", "1")
 
     def forward(self, z, out):
         if out is not z:
@@ -68,6 +73,7 @@ class Sigmoid(Spec):
 
     saves = "activation"
     name = "logistic"
+    written = ("1 / (1 + exp(-z))", "a * (1 - a)")
     glorot_factor = 2.0
 
     def forward(self, z, out):
@@ -87,6 +93,7 @@ class Tanh(Spec):
 
     saves = "activation"
     name = "tanh"
+    written = ("tanh(z)", "1 - a * a")
 
     def forward(self, z, out):
         np.tanh(z, out=out)
@@ -101,6 +108,7 @@ class Relu(Spec):
 
     saves = "activation"
     name = "relu"
+    written = ("max(z, 0)", "1 if a > 0 else 0")
 
     def forward(self, z, out):
         np.maximum(z, 0, out=out)
@@ -117,6 +125,7 @@ class LeakyRelu(Spec):
 
     saves = "activation"
     name = "leaky_relu"
+    written = ("max(z, slope * z)", "1 if a > 0 else slope")
 
     def forward(self, z, out):
         np.maximum(z, self.slope * z, out=out)
@@ -133,6 +142,7 @@ class Elu(Spec):
 
     saves = "activation"
     name = "elu"
+    written = ("z if z > 0 else alpha * (exp(z) - 1)", "1 if a > 0 else a + alpha")
 
     def forward(self, z, out):
         negative = self.alpha * np.expm1(np.minimum(z, 0))
@@ -150,6 +160,10 @@ class Selu(Spec):
 
     saves = "activation"
     name = "selu"
+    written = (
+        "scale * (z if z > 0 else alpha * (exp(z) - 1))",
+        "scale if a > 0 else a + scale * alpha",
+    )
 
     scale = 1.0507009873554805
     alpha = 1.6732632423543772
@@ -185,6 +199,7 @@ class Silu(Spec):
 
     saves = "net_input"
     name = "silu"
+    written = ("z / (1 + exp(-z))", "")
 
     def forward(self, z, out):
         np.divide(z, 1 + np.exp(-z), out=out)
@@ -216,6 +231,7 @@ class Softplus(Spec):
 
     saves = "net_input"
     name = "softplus"
+    written = ("log(1 + exp(z))", "1 / (1 + exp(-z))")
 
     def forward(self, z, out):
         out[...] = _softplus(z)
@@ -234,6 +250,7 @@ class Exponential(Spec):
 
     saves = "activation"
     name = "exp"
+    written = ("exp(z)", "a")
 
     def forward(self, z, out):
         np.exp(z, out=out)
@@ -248,6 +265,7 @@ class Softmax(Spec):
 
     saves = "activation"
     name = "softmax"
+    written = ("exp(z) / sum(exp(z))", "")
 
     def forward(self, z, out):
         np.subtract(z, z.max(axis=1, keepdims=True), out=out)  # exp cannot overflow

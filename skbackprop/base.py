@@ -10,20 +10,18 @@ import sys
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from copy import copy
+from copy import deepcopy
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import validate_data
 
 from . import parameters as rules
 from .diagnosis import diagnose
-from .door import check_sample_weight, check_target, split_rows
+from .door import check_rows_and_y, check_sample_weight, check_target, split_rows
 from .engines import NumpyEngine
 from .fitted import FittedNetwork
 from .initializers import GivenWeights
@@ -34,6 +32,7 @@ from .training import minimize_lbfgs, train
 __all__ = ["BaseBackprop", "Request", "has_partial_fit"]
 
 AUTO_BATCH_SIZE = 200
+CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
 DIAGNOSED_ROWS = 2_000  # enough to see what is wrong, and cheap beside an epoch
 REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
@@ -101,20 +100,41 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _train_copy(self, request):
         """Train a copy and take its attributes over: all or nothing."""
-        trained = copy(self)
-        with _stream_restored_on_failure(getattr(self, "_state", None)):
-            trained._train(request)
-        self.__dict__ = trained.__dict__
+        trained = _twin(self)
+        trained._check_parameters(request)
+        is_fitted = "_state" in vars(self)
+        # a chunk of one row has no order to draw, and noting a stream takes its time
+        draws = not (request.incremental and _is_one_row(request.X))
+        stream = self._state["rng"] if is_fitted and draws else None
+        with _stream_restored_on_failure(stream):
+            state, y, data = trained._begin(request)
+            goes_on = state.epoch > 0
+            trained._train(request, state, y, data)
+        self._take_over(trained, goes_on)
         return self
 
-    def _train(self, request):
-        self._check_parameters(request)
+    def _take_over(self, trained, goes_on):
+        """Become the copy; curves that go on grow in place, however long they are."""
+        for name in CURVES if goes_on else ():
+            old, new = getattr(self, name), getattr(trained, name)
+            if old is not None and new is not None:
+                old.extend(new)
+                setattr(trained, name, old)
+        self.__dict__ = trained.__dict__
+
+    def _begin(self, request):
+        """Return the state that training starts from or goes on with, y, and the data."""
         state = None
-        if hasattr(self, "_state") and (request.incremental or self.warm_start):
-            state = State(**self._state).copy()
-        y, data = self._enter(request, state)
+        if "_state" in vars(self) and (request.incremental or self.warm_start):
+            state = State.resume(self._state)
+        dtype = None if state is None else state.vector.dtype
+        X, y = check_rows_and_y(self, request.X, request.y, dtype)
+        target = self._encode(y, request, fresh=state is None)
+        data = self._as_data(X, target, request.sample_weight)
+        return self._prepare_state(data, state), y, data
+
+    def _train(self, request, state, y, data):
         given = self._enter_validation(request, data)
-        state = self._prepare_state(data, state)
         if _is_lbfgs(self.solver):
             self._begin_curves(state, given is not None)
             self._run_lbfgs(state, data, given)
@@ -127,31 +147,16 @@ class BaseBackprop(FittedNetwork, ABC):
         self._conclude(state)
 
     def _check_parameters(self, request):
-        parameters, owner = self.get_params(deep=False), type(self).__name__
-        rules.check_parameters(parameters, owner)
+        rules.check_parameters(vars(self), type(self).__name__)
         if request.incremental and self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True: a chunk is not a data "
                 "set to split. Use early_stopping=False, or fit."
             )
 
-    def _enter(self, request, state):
-        """Return y and the data; a training that goes on keeps its precision."""
-        X, y = validate_data(
-            self,
-            request.X,
-            request.y,
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            dtype=(np.float64, np.float32) if state is None else state.vector.dtype,
-            reset=state is None,
-        )
-        target = self._encode(y, request, fresh=state is None)
-        return y, self._as_data(X, target, request.sample_weight)
-
     def _as_data(self, X, target, sample_weight):
-        target = target.astype(X.dtype)
+        with np.errstate(over="ignore"):  # what overflows is reported as such
+            target = target.astype(X.dtype)
         check_target(target, self._make_loss())
         return Data(
             X, target, self._row_weights(target, check_sample_weight(sample_weight, X))
@@ -163,16 +168,7 @@ class BaseBackprop(FittedNetwork, ABC):
             return None
         if request.X_val is None or request.y_val is None:
             raise ValueError("X_val and y_val belong together: pass both or neither.")
-        X, y = validate_data(
-            self,
-            request.X_val,
-            request.y_val,
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            dtype=data.X.dtype,
-            reset=False,
-        )
+        X, y = check_rows_and_y(self, request.X_val, request.y_val, data.X.dtype)
         target = self._encode(y, Request(X, y, incremental=True), fresh=False)
         if target.shape[1] != data.target.shape[1]:
             raise ValueError(
@@ -188,7 +184,7 @@ class BaseBackprop(FittedNetwork, ABC):
         hidden = rules.hidden_sizes(self.hidden_layer_sizes, owner)
         sizes = [data.X.shape[1], *hidden, data.target.shape[1]]
         if state is None:
-            initializer = rules.make_initializer(self.get_params(deep=False), owner)
+            initializer = rules.make_initializer(vars(self), owner)
             return self._new_state(sizes, data.X.dtype, initializer)
         if sizes != state.layer_sizes:
             raise ValueError(
@@ -205,20 +201,21 @@ class BaseBackprop(FittedNetwork, ABC):
             vector=np.empty(network.n_parameters, dtype), rng=rng, layer_sizes=sizes
         )
         network.fill(state.vector, initializer, rng)
-        self.loss_curve_, self.validation_scores_, self.validation_loss_curve_ = (
-            [],
-            None,
-            None,
-        )
+        self.best_validation_score_ = None
         self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
         self.out_activation_ = getattr(self._make_loss(), "output_activation", "custom")
         return state
 
     def _begin_curves(self, state, validates):
-        """Make the curves one's own, and say what `best` will be measured in."""
-        self.loss_curve_ = list(self.loss_curve_)
-        for name in ("validation_scores_", "validation_loss_curve_"):
-            setattr(self, name, list(getattr(self, name) or []) if validates else None)
+        """Begin curves for this call, and say what `best` will be measured in."""
+        self.loss_curve_ = []
+        self.validation_scores_, self.validation_loss_curve_ = (
+            ([], []) if validates else (None, None)
+        )
+        if not validates:
+            self.best_validation_score_ = None
+        elif self.best_validation_score_ is None:
+            self.best_validation_score_ = -np.inf
         state.watch(score=validates and self.early_stopping)
 
     def _arrange_rows(self, state, data, splits):
@@ -238,7 +235,7 @@ class BaseBackprop(FittedNetwork, ABC):
         """Train until patience, target or max_iter ends it; partial_fit: one epoch."""
         plan = self._plan(state, incremental)
         state.refresh(plan)
-        before = state.vector.copy()
+        before = None if incremental else state.vector.copy()
         patience = self._patience(self.n_iter_no_change, state)
         n_epochs = 1 if incremental else self.max_iter
         for report in islice(train(plan, state, data, NumpyEngine()), n_epochs):
@@ -291,7 +288,7 @@ class BaseBackprop(FittedNetwork, ABC):
         return Patience(tol=self.tol, patience=n_epochs, keep_best=state.watches_score)
 
     def _plan(self, state, incremental):
-        parameters, owner = self.get_params(deep=False), type(self).__name__
+        parameters, owner = vars(self), type(self).__name__
         optimizer = rules.make_optimizer(parameters, owner)
         return Plan(
             objective=self._objective(state.layer_sizes),
@@ -350,6 +347,7 @@ class BaseBackprop(FittedNetwork, ABC):
         loss, score = self._validate(objective, state, validation)
         self.validation_loss_curve_.append(loss)
         self.validation_scores_.append(score)
+        self.best_validation_score_ = max(self.best_validation_score_, score)
         if speaks:
             self._say(f"Validation score: {score:f}")
         return score if state.watches_score else -report.loss
@@ -366,7 +364,7 @@ class BaseBackprop(FittedNetwork, ABC):
             return loss, self._score_output(output, data.target, data.sample_weight)
         if isinstance(self.scoring, str) and self.scoring == "loss":
             return loss, -loss
-        trained = copy(self)  # as it would be if training stopped now
+        trained = _twin(self)  # as it would be if training stopped now
         trained._state = {**state.to_dict(), "best_vector": None}
         weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
         scorer = check_scoring(trained, scoring=self.scoring)
@@ -392,12 +390,31 @@ class BaseBackprop(FittedNetwork, ABC):
                 "StandardScaler), or set clip_norm."
             )
         self.best_loss_ = None if state.watches_score else -state.best
-        self.best_validation_score_ = None
-        if self.validation_scores_:
-            self.best_validation_score_ = max(self.validation_scores_)
         self.n_iter_ = state.epoch
         self.t_ = state.samples_seen
         self._state = state.to_dict()
+
+    # -- what is opened for those who look inside --------------------------------------
+
+    def _open_step(self, X, y, sample_weight=None):
+        """Return plan, state and data with which `partial_fit` would begin on these rows.
+
+        All are copies: the estimator, fitted or not, and its random stream stay as they
+        are. The plan has no optimizer where the solver is L-BFGS.
+        """
+        opened, is_fitted = _twin(self), "_state" in vars(self)
+        opened.early_stopping = False  # one step on given rows sets none of them aside
+        request = Request(X, y, sample_weight, incremental=is_fitted)
+        opened._check_parameters(request)
+        if not is_fitted:
+            opened.random_state = deepcopy(check_random_state(self.random_state))
+        state, _, data = opened._begin(request)
+        state.rng = deepcopy(state.rng)
+        opened._arrange_rows(state, data, splits=False)
+        plan = opened._plan(state, incremental=True)
+        if plan.optimizer is not None:
+            state.refresh(plan)
+        return plan, state, data
 
     # -- weights without training ------------------------------------------------------
 
@@ -421,21 +438,33 @@ class BaseBackprop(FittedNetwork, ABC):
         dtype = np.result_type(np.float32, *weights.coefs, *weights.intercepts)
         self.n_features_in_ = sizes[0]
         state = self._new_state(sizes, dtype, weights)
+        self._begin_curves(state, validates=False)
         self.loss_ = None
         self._conclude(state)
         return self
 
 
 @contextmanager
-def _stream_restored_on_failure(state):
-    """Set the random stream of a state back when what follows fails."""
-    before = None if state is None else state["rng"].get_state()
+def _stream_restored_on_failure(rng):
+    """Set a random stream, or None, back when what follows fails."""
+    before = None if rng is None else rng.get_state()
     try:
         yield
     except BaseException:
-        if before is not None:
-            state["rng"].set_state(before)
+        if rng is not None:
+            rng.set_state(before)
         raise
+
+
+def _is_one_row(X):
+    return getattr(X, "shape", ())[:1] == (1,)
+
+
+def _twin(estimator):
+    """Return a shallow copy, without the detour that ``copy.copy`` takes through pickle."""
+    twin = object.__new__(type(estimator))
+    twin.__dict__.update(estimator.__dict__)
+    return twin
 
 
 def _rows_set_aside(state, y, data):

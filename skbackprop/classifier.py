@@ -559,7 +559,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         y = self._check_labels(y, request, fresh)
         if self._kind == "multilabel-indicator":
             return y
-        indices = np.searchsorted(self.classes_, y)[:, np.newaxis]
+        indices = self._positions(y)[:, np.newaxis]
         n_outputs = self._n_outputs()
         return indices if n_outputs == 1 else indices == np.arange(n_outputs)
 
@@ -586,8 +586,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
         if fresh:
+            check_classification_targets(y)
             self._learn_classes(y, request)
         elif request.classes is not None and not np.array_equal(
             self.classes_, unique_labels(request.classes)
@@ -628,21 +628,26 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 f"y of shape {y.shape}. Pass y in the form of the first call."
             )
         if y.ndim == 2:
+            check_classification_targets(y)
             return  # the shape of the network tells whether the columns fit
-        found = unique_labels(y)
-        unknown = np.setdiff1d(found, self.classes_)
+        unknown = y[self.classes_[self._positions(y)] != y]
         if len(unknown):
+            check_classification_targets(y)
             raise ValueError(
-                f"y has classes that were not there before: {unknown}. Known are "
-                f"{self.classes_}. Begin with partial_fit(X, y, classes=...) naming all "
-                "classes, or fit anew with warm_start=False."
+                f"y has classes that were not there before: {np.unique(unknown)}. Known "
+                f"are {self.classes_}. Begin with partial_fit(X, y, classes=...), naming "
+                "all classes, or fit anew with warm_start=False."
             )
-        if must_have_all and len(found) < len(self.classes_):
+        if must_have_all and not np.isin(self.classes_, y).all():
             raise ValueError(
                 "warm_start=True needs y with the same classes as before, "
-                f"{self.classes_}, but y has only {found}. Use partial_fit for parts of "
-                "the classes."
+                f"{self.classes_}, but y has only {np.unique(y)}. Use partial_fit for "
+                "parts of the classes."
             )
+
+    def _positions(self, y):
+        """Return where labels stand among the classes; some class for unknown labels."""
+        return np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
 
     def _make_loss(self):
         return rules.make_loss(

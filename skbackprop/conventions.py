@@ -9,7 +9,7 @@ in floating point, so both give the same weights to the last bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,21 @@ from .spec import Spec
 __all__ = ["CONVENTIONS", "ErrorConvention", "OutputMinusTarget", "TargetMinusOutput"]
 
 
+class Words(NamedTuple):
+    """How a convention is spoken of where a step is written out."""
+
+    error: str
+    delta: str
+    direction: str
+    penalty: str  # the sign of the penalty's part of the gradient
+    operator: str  # between a parameter and its update
+    move: str
+
+
 class ErrorConvention(Protocol):
     """The only place that knows the sign."""
+
+    words: Words
 
     def orient(self, signal: NDArray) -> NDArray:
         """Turn a derivative into this convention's signal, or back, in place."""
@@ -34,6 +47,14 @@ class OutputMinusTarget(Spec):
     """``error = output - target``: signals point uphill, the update is subtracted."""
 
     name = "output_minus_target"
+    words = Words(
+        error="o - t",
+        delta="d loss / d z",
+        direction="uphill",
+        penalty="+",
+        operator="-",
+        move="subtract {update} from {parameter}",
+    )
 
     def orient(self, signal):
         return signal
@@ -47,6 +68,14 @@ class TargetMinusOutput(Spec):
     """``error = target - output``: signals point downhill, the update is added."""
 
     name = "target_minus_output"
+    words = Words(
+        error="t - o",
+        delta="-(d loss / d z)",
+        direction="downhill",
+        penalty="-",
+        operator="+",
+        move="add {update} to {parameter}",
+    )
 
     def orient(self, signal):
         return np.negative(signal, out=signal)

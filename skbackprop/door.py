@@ -7,10 +7,77 @@ from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import validate_data
 
-__all__ = ["check_sample_weight", "check_target", "expand_class_weight", "split_rows"]
+__all__ = [
+    "check_backprop",
+    "check_rows",
+    "check_rows_and_y",
+    "check_sample_weight",
+    "check_target",
+    "expand_class_weight",
+    "split_rows",
+]
+
+
+def check_rows(estimator, X, dtype):
+    """Return X as rows for a network that was trained, in its precision."""
+    if _is_clean(X, estimator, dtype):
+        return X
+    return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
+
+
+def check_rows_and_y(estimator, X, y, dtype=None):
+    """Return X and y as arrays; a precision is that of a training that goes on."""
+    if dtype is not None and _is_clean(X, estimator, dtype) and _is_clean_y(y, len(X)):
+        return X, y
+    return validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        multi_output=True,
+        y_numeric=is_regressor(estimator),
+        dtype=(np.float64, np.float32) if dtype is None else dtype,
+        reset=dtype is None,
+    )
+
+
+def _is_clean(X, estimator, dtype):
+    """Say in a few microseconds that X is one of the arrays no check could object to.
+
+    All others take the long way, which is there for its conversions and messages.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype == dtype
+        and X.ndim == 2
+        and len(X) > 0
+        and X.shape[1] == estimator.n_features_in_
+        and not hasattr(estimator, "feature_names_in_")
+        and bool(np.isfinite(X).all())
+    )
+
+
+def _is_clean_y(y, n_rows):
+    return (
+        type(y) is np.ndarray
+        and y.shape == (n_rows,)
+        and (y.dtype.kind in "iubU" or (y.dtype.kind == "f" and bool(np.isfinite(y).all())))
+    )
+
+
+def check_backprop(estimator, function: str) -> None:
+    """Raise TypeError for what is not one of this library's estimators."""
+    if not hasattr(estimator, "_open_step"):
+        raise TypeError(
+            f"{function} needs a BackpropClassifier or a BackpropRegressor. Got "
+            f"{type(estimator).__name__}. Of a Pipeline pass the last step, pipeline[-1], "
+            "with X as pipeline[:-1].transform(X) gives it."
+        )
 
 
 def check_target(target: NDArray, loss) -> None:

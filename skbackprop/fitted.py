@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import parameters as rules
+from .door import check_rows
 from .network import Network
 from .objective import Objective
 
@@ -84,12 +85,17 @@ class FittedNetwork(BaseEstimator):
             convention=rules.make_convention(self.error_convention),
         )
 
+    def _open_rows(self, X):
+        """Return the objective, the parameters that predict, and checked rows."""
+        if "_state" not in vars(self):
+            check_is_fitted(self)
+        vector = self._vector
+        objective = self._objective(self._state["layer_sizes"])
+        return objective, vector, check_rows(self, X, vector.dtype)
+
     def _net_output(self, X):
         """Check X; return the objective and the net input of the output layer."""
-        check_is_fitted(self)
-        vector = self._vector
-        X = validate_data(self, X, accept_sparse="csr", dtype=vector.dtype, reset=False)
-        objective = self._objective(self._state["layer_sizes"])
+        objective, vector, X = self._open_rows(X)
         return objective, objective.net_output(vector, X)
 
     def _output(self, X):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from .activations import Activation
 from .spec import Spec
@@ -39,10 +38,10 @@ class LayerWork(NamedTuple):
 
 def matrix_product(a, b, out):
     """Fill `out` with ``a @ b``; `a` may be sparse."""
-    if issparse(a):
-        out[...] = a @ b
-    else:
+    if isinstance(a, np.ndarray):
         np.matmul(a, b, out=out)
+    else:
+        out[...] = a @ b
 
 
 @dataclass(kw_only=True)

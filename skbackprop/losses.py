@@ -42,8 +42,9 @@ class Loss(Protocol):
 
     A loss may also have `check_target(target)`, which raises ValueError for values
     outside its domain, `log_predict(z, out)`, the logarithm of its output without
-    cancellation, and `n_binary_outputs`, the number of outputs for two classes (2 when
-    it says nothing).
+    cancellation, `link`, the output activation as an object, of which `input_gradient`
+    and a trace take the derivative, and `n_binary_outputs`, the number of outputs for two
+    classes (2 when it says nothing).
     """
 
     def predict(self, z: NDArray, out: NDArray) -> None:
@@ -80,6 +81,7 @@ class LogLoss(Spec):
 
     label_smoothing: float = number(0.0, 0, 1, "[)")
 
+    link = Softmax()
     output_activation = "softmax"
 
     def check_target(self, target):
@@ -95,12 +97,12 @@ class LogLoss(Spec):
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         target = _smoothed(target, self.label_smoothing, target.shape[1])
-        top = z.max(axis=1, keepdims=True)
-        np.exp(np.subtract(z, top, out=delta), out=delta)  # exp(z - top) cannot overflow
-        total = delta.sum(axis=1, keepdims=True)
-        # -sum_k t_k (z_k - top - log total), each difference small where t_k counts
-        per_sample = np.log(total[:, 0]) - np.einsum("ij,ij->i", target, z - top)
-        delta /= total  # softmax(z)
+        np.subtract(z, z.max(axis=1, keepdims=True), out=delta)  # exp cannot overflow
+        per_sample = -np.einsum("ij,ij->i", target, delta)
+        np.exp(delta, out=delta)
+        total = delta.sum(axis=1)
+        per_sample += np.log(total)  # -sum_k t_k log(exp(z_k) / total)
+        delta /= total[:, np.newaxis]  # softmax(z)
         delta -= target  # output - target
         return _mean(per_sample, delta, sample_weight)
 
@@ -114,6 +116,7 @@ class BinaryLogLoss(Spec):
 
     label_smoothing: float = number(0.0, 0, 1, "[)")
 
+    link = Sigmoid()
     output_activation = "logistic"
     n_binary_outputs = 1
 
@@ -143,6 +146,7 @@ class Focal(Spec):
 
     gamma: float = number(2.0, 0, INFINITY, "[)")
 
+    link = Softmax()
     output_activation = "softmax"
 
     def check_target(self, target):
@@ -173,7 +177,7 @@ def _smoothed(target, smoothing, n_classes):
 
 
 def _check_distribution(target, name):
-    if not np.allclose(target.sum(axis=1), 1, atol=1e-3):
+    if np.abs(target.sum(axis=1) - 1).max() > 1e-3:
         raise ValueError(
             f"{name} needs one class per row: targets that sum to one. For labels that are "
             "independent of each other (multilabel) use loss='log_loss' or BinaryLogLoss()."
@@ -206,6 +210,7 @@ class SquaredError(Spec):
 class Poisson(Spec):
     """``sum_k [t_k log(t_k / o_k) - t_k + o_k]`` with ``o = exp(z)``: half the deviance."""
 
+    link = Exponential()
     output_activation = "exp"
 
     def check_target(self, target):
@@ -229,6 +234,7 @@ class Poisson(Spec):
 class Gamma(Spec):
     """``sum_k [t_k / o_k - log(t_k / o_k) - 1]`` with ``o = exp(z)``: half the deviance."""
 
+    link = Exponential()
     output_activation = "exp"
 
     def check_target(self, target):
@@ -252,6 +258,7 @@ class Gamma(Spec):
 class AbsoluteError(Spec):
     """``sum_k |t_k - z_k|``: the outputs estimate medians."""
 
+    link = Identity()
     output_activation = "identity"
 
     def predict(self, z, out):
@@ -274,6 +281,7 @@ class Huber(Spec):
 
     threshold: float = number(1.0, 0, INFINITY, "()")
 
+    link = Identity()
     output_activation = "identity"
 
     def predict(self, z, out):
@@ -295,6 +303,7 @@ class Quantile(Spec):
 
     quantile: float = number(0.5, 0, 1, "()")
 
+    link = Identity()
     output_activation = "identity"
 
     def predict(self, z, out):
@@ -310,6 +319,7 @@ class Quantile(Spec):
 class LogCosh(Spec):
     """``sum_k log cosh(z_k - t_k)``: a smooth absolute error."""
 
+    link = Identity()
     output_activation = "identity"
 
     def predict(self, z, out):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from .spec import Spec
 
 __all__ = ["Network", "Parameters"]
 
-CHUNK_ELEMENTS = 2**20  # of the widest layer: bounds the memory of a prediction
+CHUNK_ELEMENTS = 2**16  # of the widest layer, so that a chunk stays in cache
 
 
 class Parameters(NamedTuple):
@@ -130,14 +130,19 @@ class Network(Spec):
 
     def net_output(self, parameters: Parameters, X) -> NDArray:
         """Return the net input of the output layer, shape (n_rows, n_outputs)."""
-        net_input = np.empty((X.shape[0], self.layers[-1].n_units), parameters.vector.dtype)
-        for rows in self._chunks(X.shape[0]):
-            below = X if rows.stop - rows.start == X.shape[0] else X[rows]
-            for layer, own in zip(self.layers[:-1], parameters.layers[:-1], strict=True):
-                z = np.empty((below.shape[0], layer.n_units), net_input.dtype)
-                layer.forward(below, own, z, z)
-                below = z
-            self.layers[-1].forward(below, parameters.layers[-1], *[net_input[rows]] * 2)
+        dtype = parameters.vector.dtype
+        net_input = np.empty((X.shape[0], self.layers[-1].n_units), dtype)
+        size = min(self._chunk_size(), X.shape[0])
+        buffers = [np.empty((size, layer.n_units), dtype) for layer in self.layers[:-1]]
+        for start in range(0, X.shape[0], size):
+            rows = slice(start, min(start + size, X.shape[0]))
+            below = X[rows]
+            for i, buffer in enumerate(buffers):
+                a = buffer[: below.shape[0]]
+                self.layers[i].forward(below, parameters.layers[i], a, a)
+                below = a
+            out = net_input[rows]
+            self.layers[-1].forward(below, parameters.layers[-1], out, out)
         return net_input
 
     def hidden_activations(self, parameters: Parameters, X) -> list[NDArray]:
@@ -150,8 +155,5 @@ class Network(Spec):
             below = a
         return activations
 
-    def _chunks(self, n_rows: int) -> Iterator[slice]:
-        widest = max(layer.n_units for layer in self.layers)
-        size = max(1, CHUNK_ELEMENTS // widest)
-        for start in range(0, n_rows, size):
-            yield slice(start, min(start + size, n_rows))
+    def _chunk_size(self) -> int:
+        return max(1, CHUNK_ELEMENTS // max(layer.n_units for layer in self.layers))

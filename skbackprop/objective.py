@@ -14,7 +14,9 @@ from .losses import Loss
 from .network import Network, Parameters
 from .spec import Spec
 
-__all__ = ["Batch", "Objective"]
+__all__ = ["Batch", "Objective", "cache_blocks"]
+
+BLOCK = 65_536  # elements of a piece
 
 
 class Batch(NamedTuple):
@@ -30,6 +32,11 @@ class Batch(NamedTuple):
         if self.sample_weight is None:
             return self.X.shape[0]
         return float(self.sample_weight.sum())
+
+
+def cache_blocks(size: int) -> list[slice]:
+    """Cut a flat vector into pieces that stay in cache, with all that goes with them."""
+    return [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]
 
 
 @dataclass(kw_only=True)
@@ -99,5 +106,6 @@ class Objective(Spec):
             return 0.0
         weights, signal = parameters.weights, gradient.weights
         strength = self.alpha / batch.weight_sum
-        signal += self.convention.orient(strength * weights)
+        for block in cache_blocks(len(weights)):
+            signal[block] += self.convention.orient(strength * weights[block])
         return strength / 2 * float(np.dot(weights, weights))

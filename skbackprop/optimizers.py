@@ -32,6 +32,10 @@ __all__ = [
 class Optimizer(Protocol):
     """A rule; what it remembers is handed to it with every call.
 
+    A rule may also have `written`, pairs of a name and a formula, into which a trace puts
+    numbers: what becomes of each array of the memory, and the `update`. A formula may use
+    them, the rule's parameters, `learning_rate`, `gradient` and `t`.
+
     A rule may also have a number `weight_decay`, by which times the learning rate the
     weights (not the biases) shrink before each update, and `needs_all_rows = True`, if
     it makes sense only when every batch is all rows.
@@ -63,6 +67,15 @@ class SGD(Spec):
     nesterovs_momentum: bool = False
 
     from_estimator = ("momentum", "nesterovs_momentum")
+
+    @property
+    def written(self):
+        move = "learning_rate * gradient"
+        if self.momentum == 0:
+            return (("update", move),)
+        velocity = f"momentum * velocity + {move}"
+        update = velocity if self.nesterovs_momentum else "velocity"
+        return (("velocity", velocity), ("update", update))
 
     def init(self, vector):
         return {"velocity": np.zeros_like(vector)}
@@ -97,6 +110,16 @@ class Adam(Spec):
     epsilon: float = number(1e-8, 0, INFINITY, "()")
 
     from_estimator = ("beta_1", "beta_2", "epsilon")
+
+    written = (
+        ("m", "beta_1 * m + gradient"),
+        ("v", "beta_2 * v + gradient * gradient"),
+        (
+            "update",
+            "learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * (1 - beta_1) * m / "
+            "(sqrt((1 - beta_2) * v) + epsilon)",
+        ),
+    )
 
     def init(self, vector):
         return {"m": np.zeros_like(vector), "v": np.zeros_like(vector)}
@@ -147,6 +170,16 @@ class NAdam(Spec):
 
     from_estimator = ("beta_1", "beta_2", "epsilon")
 
+    written = (
+        ("m", "beta_1 * m + (1 - beta_1) * gradient"),
+        ("v", "beta_2 * v + (1 - beta_2) * gradient * gradient"),
+        (
+            "update",
+            "learning_rate * (beta_1 * m / (1 - beta_1**(t + 1)) + (1 - beta_1) * "
+            "gradient / (1 - beta_1**t)) / (sqrt(v / (1 - beta_2**t)) + epsilon)",
+        ),
+    )
+
     def init(self, vector):
         return {"m": np.zeros_like(vector), "v": np.zeros_like(vector)}
 
@@ -175,6 +208,11 @@ class RMSprop(Spec):
 
     from_estimator = ("epsilon",)
 
+    written = (
+        ("v", "decay * v + (1 - decay) * gradient * gradient"),
+        ("update", "learning_rate * gradient / (sqrt(v) + epsilon)"),
+    )
+
     def init(self, vector):
         return {"v": np.zeros_like(vector)}
 
@@ -197,6 +235,11 @@ class Adagrad(Spec):
     epsilon: float = number(1e-8, 0, INFINITY, "()")
 
     from_estimator = ("epsilon",)
+
+    written = (
+        ("v", "v + gradient * gradient"),
+        ("update", "learning_rate * gradient / (sqrt(v) + epsilon)"),
+    )
 
     def init(self, vector):
         return {"v": np.zeros_like(vector)}
@@ -257,6 +300,11 @@ class Lion(Spec):
     beta_1: float = number(0.9, 0, 1, "[)")
     beta_2: float = number(0.99, 0, 1, "[)")
     weight_decay: float = number(0.0, 0, INFINITY, "[)")
+
+    written = (
+        ("update", "learning_rate * sign(beta_1 * m + (1 - beta_1) * gradient)"),
+        ("m", "beta_2 * m + (1 - beta_2) * gradient"),
+    )
 
     def init(self, vector):
         return {"m": np.zeros_like(vector)}

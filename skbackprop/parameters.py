@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Protocol
 
@@ -89,8 +90,12 @@ COUNT = Interval(Integral, 1, INFINITY, "[)")
 RATE = Interval(Real, 0, 1, "[)")
 CLASS_WEIGHT = Either((Options(("balanced",)), Instance(Mapping, "a dict"), NONE))
 GLOROT_FACTOR = 6.0
-RANDOM_STATE = Instance(
-    np.random.RandomState, "an instance of 'numpy.random.mtrand.RandomState'"
+RANDOM_STATE = Either(
+    (
+        Interval(Integral, 0, 2**32 - 1),
+        Instance(np.random.RandomState, "an instance of 'numpy.random.mtrand.RandomState'"),
+        NONE,
+    )
 )
 
 # Parameters that take a rule by name or as an object are checked where they are resolved.
@@ -101,7 +106,6 @@ ALLOWED: dict[str, Allowed] = {
     "power_t": NOT_NEGATIVE,
     "max_iter": COUNT,
     "shuffle": BOOL,
-    "random_state": Either((Interval(Integral, 0, 2**32 - 1), RANDOM_STATE, NONE)),
     "tol": NOT_NEGATIVE,
     "verbose": Either((Interval(Integral, 0, INFINITY, "[)"), BOOL)),
     "warm_start": BOOL,
@@ -120,8 +124,36 @@ ALLOWED: dict[str, Allowed] = {
 }
 
 
+PLAIN = {str, int, float, bool, tuple, type(None)}
+CHECKED = (
+    *ALLOWED,
+    *("hidden_layer_sizes", "activation", "dropout", "initializer", "solver"),
+    *("learning_rate", "scoring", "class_weight"),
+)
+
+
 def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
     """Raise ValueError for the first parameter that is not what it may be."""
+    random_state, sizes = parameters["random_state"], parameters["hidden_layer_sizes"]
+    _require(
+        random_state in RANDOM_STATE, "random_state", owner, RANDOM_STATE, random_state
+    )
+    names = [name for name in CHECKED if name in parameters]
+    values = [parameters[name] for name in names]
+    sizes = sizes if isinstance(sizes, tuple) else (sizes,)
+    if all(type(v) in PLAIN for v in values) and all(type(size) is int for size in sizes):
+        _check_plain(owner, tuple(names), *values)
+    else:
+        _check(dict(zip(names, values, strict=True)), owner)
+
+
+@lru_cache(maxsize=1024, typed=True)  # typed: else True would pass as the 1 before it
+def _check_plain(owner, names, *values):
+    """Check plain values once, not at every call of `partial_fit`."""
+    _check(dict(zip(names, values, strict=True)), owner)
+
+
+def _check(parameters, owner):
     for name, allowed in ALLOWED.items():
         _require(parameters[name] in allowed, name, owner, allowed, parameters[name])
     n_hidden = len(hidden_sizes(parameters["hidden_layer_sizes"], owner))
@@ -137,9 +169,10 @@ def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
 
 
 def _check_scoring(scoring, owner):
-    named = Options(("loss", *get_scorer_names()))
+    if scoring is None or callable(scoring):
+        return
     _require(
-        scoring is None or callable(scoring) or scoring in named,
+        scoring in Options(("loss", *get_scorer_names())),
         "scoring",
         owner,
         "None, 'loss', a name of sklearn.metrics.get_scorer_names() or a callable",
@@ -212,6 +245,13 @@ def make_network(
     sizes: Sequence[int], activation: Any, dropout: Any, owner: str
 ) -> Network:
     """Return the network of the given layer sizes, input and output included."""
+    if isinstance(activation, str) and isinstance(dropout, float):
+        return _plain_network(tuple(sizes), activation, dropout, owner)
+    return _plain_network.__wrapped__(sizes, activation, dropout, owner)
+
+
+@lru_cache(maxsize=64)  # a prediction of one row takes less time than building a network
+def _plain_network(sizes, activation, dropout, owner):
     n_hidden = len(sizes) - 2
     return Network.of_sizes(
         sizes,

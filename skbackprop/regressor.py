@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
@@ -427,6 +428,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     # -- what the base class asks for --------------------------------------------------
 
     def _encode(self, y, request, fresh):
+        y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return y.reshape(len(y), -1)

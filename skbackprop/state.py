@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,11 +55,14 @@ class State:
     best: float = -np.inf  # the largest score, or minus the smallest loss
     best_vector: NDArray | None = None  # the parameters of the best score
 
+    @classmethod
+    def resume(cls, values: dict[str, Any]) -> State:
+        """Return a state of the given values that shares no array with them."""
+        return cls(**{name: _copied(value) for name, value in values.items()})
+
     def copy(self) -> State:
         """Return a state that shares no array with this one, and the same stream."""
-        return replace(
-            self, **{f.name: _copied(getattr(self, f.name)) for f in fields(self)}
-        )
+        return State.resume(vars(self))
 
     def refresh(self, plan: Plan) -> None:
         """Make what the plan needs and is not there yet, in place."""
@@ -80,7 +83,7 @@ class State:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return dict(vars(self))
 
 
 def _copied(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,12 @@ from scipy.sparse import issparse
 
 from ..layers import LayerWork
 from ..network import Parameters
-from ..objective import Batch
+from ..objective import Batch, cache_blocks
 from ..spec import Spec
 from ..state import Data, Plan, State
 from .base import check_finite
 
 __all__ = ["NumpyEngine", "clip", "training_step"]
-
-BLOCK = 65_536  # elements that optimizer memory, gradient and vector keep in cache
 
 
 @dataclass(kw_only=True)
@@ -70,7 +69,8 @@ def training_step(
     work: list[LayerWork],
 ) -> float:
     """Move the parameters once, in place; return the objective before the move."""
-    plan.objective.network.draw_masks(work, state.dropout_seed, state.step)
+    if state.dropout_seed is not None:
+        plan.objective.network.draw_masks(work, state.dropout_seed, state.step)
     loss = plan.objective.value_and_gradient(parameters, batch, work, gradient)
     learning_rate = plan.learning_rate(state)
     check_finite(loss, state, learning_rate)
@@ -95,12 +95,19 @@ def clip(gradient: NDArray, largest_norm: float | None) -> None:
 
 
 def _update(plan, state, gradient, learning_rate):
-    """Apply rule and update block by block, so that all arrays of a block stay in cache."""
-    for start in range(0, len(gradient), BLOCK):
-        block = slice(start, start + BLOCK)
+    """Apply rule and update piece by piece, while all arrays of a piece are in cache."""
+    for block in cache_blocks(len(gradient)):
         memory = {name: array[block] for name, array in state.optimizer_memory.items()}
         plan.optimizer.update(gradient[block], memory, learning_rate, state.step)
         plan.objective.convention.apply(state.vector[block], gradient[block])
+
+
+class _Slot(NamedTuple):
+    """Where a batch goes: its place in the order, and arrays of its size."""
+
+    rows: slice
+    buffers: Batch
+    work: list[LayerWork]
 
 
 class _Batches:
@@ -108,42 +115,48 @@ class _Batches:
 
     def __init__(self, plan, state, data):
         self.data, self.order = data, state.order
-        self.size = min(plan.batch_size, len(state.order))
+        n_rows = len(state.order)
+        size = min(plan.batch_size, n_rows)
         # rows that are in their natural order need no gathering
-        n_rows = data.X.shape[0]
-        self.in_place = not plan.shuffle and np.array_equal(state.order, np.arange(n_rows))
-        dtype = state.vector.dtype
-        self.work = plan.objective.network.allocate(self.size, dtype)
-        self.batch = Batch(*(self._buffer(array) for array in data))
+        self.in_place = not plan.shuffle and np.array_equal(
+            state.order, np.arange(data.X.shape[0])
+        )
+        work = plan.objective.network.allocate(size, state.vector.dtype)
+        buffers = Batch(*(self._buffer(array, size) for array in data))
+        self.slots = [
+            self._slot(slice(start, min(start + size, n_rows)), buffers, work)
+            for start in range(0, n_rows, size)
+        ]
 
     def __iter__(self):
-        n_rows = len(self.order)
-        for start in range(0, n_rows, self.size):
-            rows = slice(start, min(start + self.size, n_rows))
-            n_batch = rows.stop - rows.start
-            work = self.work
-            if n_batch < self.size:
-                work = [layer_work.cut(n_batch) for layer_work in work]
-            yield self._gather(rows if self.in_place else self.order[rows], n_batch), work
+        X, target, sample_weight = self.data
+        for rows, buffers, work in self.slots:
+            which = rows if self.in_place else self.order[rows]
+            weight = None
+            if sample_weight is not None:
+                weight = _take(sample_weight, which, buffers.sample_weight)
+            batch = Batch(
+                _take(X, which, buffers.X), _take(target, which, buffers.target), weight
+            )
+            yield batch, work
 
-    def _buffer(self, array):
+    def _buffer(self, array, size):
         if array is None or issparse(array) or self.in_place:
             return None
-        return np.empty((self.size, *array.shape[1:]), array.dtype)
+        return np.empty((size, *array.shape[1:]), array.dtype)
 
-    def _gather(self, rows, n_batch):
-        return Batch(
-            *(
-                _take(array, rows, buffer, n_batch)
-                for array, buffer in zip(self.data, self.batch, strict=True)
-            )
-        )
+    def _slot(self, rows, buffers, work):
+        """Cut buffers and work to the rows of a batch, the last of which may be smaller."""
+        size = rows.stop - rows.start
+        if size < len(work[0].ones):
+            buffers = Batch(*(None if array is None else array[:size] for array in buffers))
+            work = [layer_work.cut(size) for layer_work in work]
+        return _Slot(rows, buffers, work)
 
 
-def _take(array, rows, buffer, n_batch):
-    if array is None:
-        return None
+def _take(array, rows, buffer):
+    """Return rows of an array, copied into the buffer where there is one."""
     if buffer is None:
         return array[rows]
     # mode="clip" spares the copy that guards against bad row numbers; these are good
-    return array.take(rows, axis=0, out=buffer[:n_batch], mode="clip")
+    return array.take(rows, axis=0, out=buffer, mode="clip")

@@ -1,0 +1,373 @@
+"""One training step with every quantity kept, shown as a table one can follow on paper.
+
+The step is the engine's own: an objective and an optimizer that keep what passes
+through them take the place of the plan's. Nothing is computed by other code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .door import check_backprop
+from .engines import NumpyEngine
+from .network import Network
+from .objective import Batch, Objective
+from .state import Plan
+from .tables import as_html, as_text
+from .worked import sections
+
+__all__ = ["LayerTrace", "StepTrace", "trace_step"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LayerTrace:
+    """What one layer computed in a traced step: plain arrays.
+
+    Attributes
+    ----------
+    inputs : ndarray or sparse array of shape (n_rows, n_inputs)
+        Rows of X, or the activations of the layer below.
+
+    net_input, activation : ndarray of shape (n_rows, n_units)
+        The weighted sums and their values after the function; the activation of the
+        output layer is the output.
+
+    mask : ndarray of shape (n_rows, n_units) or None
+        What dropout multiplied the activation with; None without dropout.
+
+    error : ndarray of shape (n_rows, n_units) or None
+        Output minus target, or target minus output; None for hidden layers.
+
+    slope : ndarray of shape (n_rows, n_units) or None
+        Derivative of the activation by the net input. None where a unit's activation
+        depends on other units too, or where the loss does not name its link.
+
+    delta : ndarray of shape (n_rows, n_units)
+        Derivative of the loss by the net input, signed by the convention.
+
+    weights_before, weights_gradient, weights_clipped, weights_update, weights_after : \
+            ndarray of shape (n_inputs, n_units)
+        The weights, the derivative of the objective by them, signed by the convention,
+        the same after `clip_norm`, the update that the optimizer made of it, and where
+        the weights arrived.
+
+    bias_before, bias_gradient, bias_clipped, bias_update, bias_after : ndarray of shape \
+            (n_units,)
+        The same of the biases.
+    """
+
+    inputs: NDArray
+    net_input: NDArray
+    activation: NDArray
+    mask: NDArray | None
+    error: NDArray | None
+    slope: NDArray | None
+    delta: NDArray
+    weights_before: NDArray
+    weights_gradient: NDArray
+    weights_clipped: NDArray
+    weights_update: NDArray
+    weights_after: NDArray
+    bias_before: NDArray
+    bias_gradient: NDArray
+    bias_clipped: NDArray
+    bias_update: NDArray
+    bias_after: NDArray
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StepTrace:
+    """One training step, number by number: what :func:`trace_step` returns.
+
+    ``print(trace)`` shows it as a table, and so does a notebook.
+
+    Attributes
+    ----------
+    layers : list of LayerTrace
+        The layers, from the first hidden layer to the output layer.
+
+    rows : ndarray of shape (n_rows,)
+        Row numbers of X in the order in which the step took them.
+
+    target : ndarray of shape (n_rows, n_outputs)
+        What the output is compared with.
+
+    sample_weight : ndarray of shape (n_rows,) or None
+        How much each row counted.
+
+    loss_before, loss_after : float
+        Loss of these rows without the penalty.
+
+    objective_before, objective_after : float
+        Loss plus penalty.
+
+    step : int
+        Number of the step, counted from 1.
+
+    learning_rate : float
+        The factor on the update in this step.
+
+    error_convention : str
+        "output_minus_target" or "target_minus_output": the sign of errors, deltas,
+        gradients and updates, and whether the update is subtracted or added.
+
+    memory_before, memory_after : dict of str to ndarray of shape (n_parameters,)
+        What the optimizer remembers, all weights first, then all biases.
+
+    plan : Plan
+        Objective, optimizer and schedule of the step.
+    """
+
+    layers: list[LayerTrace]
+    rows: NDArray
+    target: NDArray
+    sample_weight: NDArray | None
+    loss_before: float
+    loss_after: float
+    objective_before: float
+    objective_after: float
+    step: int
+    learning_rate: float
+    error_convention: str
+    memory_before: dict[str, NDArray]
+    memory_after: dict[str, NDArray]
+    plan: Plan
+
+    def __str__(self):
+        return as_text(sections(self))
+
+    def __repr__(self):
+        return (
+            f"<StepTrace of step {self.step}: {len(self.rows)} rows, {len(self.layers)} "
+            f"layers, loss {self.loss_before:.6g} -> {self.loss_after:.6g}>"
+        )
+
+    def _repr_html_(self):
+        return as_html(sections(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all numbers as nested dicts and lists of plain arrays.
+
+        Returns
+        -------
+        numbers : dict
+            The attributes by name, without `plan`; `layers` is a list of dicts.
+        """
+        numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "plan"}
+        return numbers | {"layers": [dict(vars(layer)) for layer in self.layers]}
+
+
+def trace_step(estimator, X, y, sample_weight=None) -> StepTrace:
+    """Take one training step on a copy and keep every number of it.
+
+    The estimator stays as it is. The weights of the trace after the step equal those
+    after `partial_fit` of the same rows: bit for bit with the NumPy engine, to rounding
+    with a compiled one. The copy draws the same order of the rows and goes on with the
+    same momentum, schedule and step count.
+
+    Parameters
+    ----------
+    estimator : BackpropClassifier or BackpropRegressor
+        Fitted or not. One that is not starts from the weights that `partial_fit` would
+        draw; a classifier then takes the classes from y. After early stopping the step
+        starts, as training would, from the last weights and not from the best ones.
+
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The rows of the step, at most `batch_size`.
+
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Their class labels or target values.
+
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+        How much each row counts; not negative. None: all the same.
+
+    Returns
+    -------
+    trace : StepTrace
+        Every quantity of the step; print it.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is not one of this library.
+    ValueError
+        For more than `batch_size` rows, for the solver "lbfgs", and for whatever
+        `partial_fit` refuses.
+
+    Examples
+    --------
+    A linear model with the weight 0.5 and the bias 1 is told that 2 should give 3:
+
+    >>> from skbackprop import BackpropRegressor, trace_step
+    >>> reg = BackpropRegressor((), solver="sgd", learning_rate=0.1, momentum=0, alpha=0)
+    >>> reg = reg.partial_fit([[0.0]], [0.0])
+    >>> reg.coefs_, reg.intercepts_ = [[[0.5]]], [[1.0]]
+    >>> trace = trace_step(reg, [[2.0]], [3.0])
+    >>> trace.layers[-1].error  # output - target
+    array([[-1.]])
+    >>> print(trace)
+    One training step...
+      subtract -0.2 from w[0, 0]  0.5 - (-0.2)        0.7
+    ...
+    """
+    check_backprop(estimator, "trace_step")
+    plan, state, data = estimator._open_step(X, y, sample_weight)
+    _check_is_one_step(estimator, plan, data)
+    before, learning_rate = state.copy(), plan.learning_rate(state)
+    objective = _KeepingObjective.of(plan.objective)
+    optimizer = _KeepingOptimizer(plan.optimizer)
+    keeping = replace(plan, objective=objective, optimizer=optimizer)
+    next(NumpyEngine().epochs(keeping, state, data))
+    vectors = {
+        "before": before.vector,
+        "gradient": objective.gradient,
+        "clipped": np.concatenate(optimizer.gradients),
+        "update": np.concatenate(optimizer.updates),
+        "after": state.vector,
+    }
+    loss_after, objective_after = objective.values_at(state.vector)
+    return StepTrace(
+        layers=_layers(objective, vectors),
+        rows=state.order,
+        target=objective.batch.target,
+        sample_weight=objective.batch.sample_weight,
+        loss_before=objective.loss_of(objective.work[-1].net_input, objective.batch),
+        loss_after=loss_after,
+        objective_before=objective.value,
+        objective_after=objective_after,
+        step=state.step,
+        learning_rate=learning_rate,
+        error_convention=estimator.error_convention,
+        memory_before=before.optimizer_memory,
+        memory_after=state.optimizer_memory,
+        plan=plan,
+    )
+
+
+def _check_is_one_step(estimator, plan, data):
+    if plan.optimizer is None:
+        raise ValueError(
+            "trace_step needs a stochastic solver: solver='lbfgs' does not go step by "
+            "step. Use solver='sgd' or solver='adam'."
+        )
+    if isinstance(getattr(estimator, "class_weight", None), str):
+        raise ValueError(
+            "trace_step cannot balance classes, which needs all rows at once. Pass the "
+            "weights of these rows as sample_weight, and set class_weight=None."
+        )
+    n_rows = data.X.shape[0]
+    if n_rows > plan.batch_size:
+        raise ValueError(
+            f"trace_step opens one step, which takes at most batch_size={plan.batch_size} "
+            f"rows. Got {n_rows}: pass fewer rows, or set_params(batch_size={n_rows})."
+        )
+
+
+class _SeparateNetwork(Network):
+    """A network whose work arrays keep net input and activation apart."""
+
+    def allocate(self, n_rows, dtype):
+        return super().allocate(n_rows, dtype, separate=True)
+
+
+class _KeepingObjective(Objective):
+    """An objective that keeps what went into a step and what came out."""
+
+    @classmethod
+    def of(cls, objective):
+        network = _SeparateNetwork(**vars(objective.network))
+        return cls(**{**vars(objective), "network": network})
+
+    def value_and_gradient(self, parameters, batch, work, gradient):
+        self.value = super().value_and_gradient(parameters, batch, work, gradient)
+        self.batch = Batch(*(None if array is None else array.copy() for array in batch))
+        self.work = work
+        self.gradient = gradient.vector.copy()  # the optimizer overwrites it
+        return self.value
+
+    def values_at(self, vector):
+        """Return loss and objective of the kept batch, under the kept dropout masks."""
+        parameters, gradient = map(self.network.parameters, (vector, vector.copy()))
+        work = self.network.allocate(self.batch.X.shape[0], vector.dtype)
+        for own, kept in zip(work, self.work, strict=True):
+            own.mask[...] = kept.mask
+        with np.errstate(all="ignore"):
+            value = super().value_and_gradient(parameters, self.batch, work, gradient)
+        return self.loss_of(work[-1].net_input, self.batch), value
+
+
+class _KeepingOptimizer:
+    """An optimizer that keeps the gradients it got and the updates it made of them."""
+
+    def __init__(self, optimizer):
+        self.optimizer, self.gradients, self.updates = optimizer, [], []
+
+    def __getattr__(self, name):
+        return getattr(self.optimizer, name)
+
+    def update(self, gradient, memory, learning_rate, t):
+        self.gradients.append(gradient.copy())
+        self.optimizer.update(gradient, memory, learning_rate, t)
+        self.updates.append(gradient.copy())
+
+
+def _layers(objective, vectors):
+    """Return what the objective kept, layer by layer, with each layer's parameters."""
+    network = objective.network
+    views = {name: network.parameters(vector).layers for name, vector in vectors.items()}
+    below, layers = objective.batch.X, []
+    for i, work in enumerate(objective.work):
+        if i < len(objective.work) - 1:
+            signals = _hidden_signals(network.layers[i].activation, work)
+        else:
+            signals = _output_signals(objective, work)
+        parameters = {
+            f"{part}_{name}": getattr(layers_of[i], part)
+            for name, layers_of in views.items()
+            for part in ("weights", "bias")
+        }
+        layers.append(
+            LayerTrace(
+                inputs=below,
+                mask=work.mask if network.layers[i].dropout else None,
+                delta=work.delta,
+                **signals,
+                **parameters,
+            )
+        )
+        below = work.output
+    return layers
+
+
+def _hidden_signals(activation, work):
+    return {
+        "net_input": work.net_input,
+        "activation": work.activation,
+        "error": None,
+        "slope": _slope(activation, work.net_input, work.activation),
+    }
+
+
+def _output_signals(objective, work):
+    z, link = work.net_input, getattr(objective.loss, "link", None)
+    output = objective.link(z.copy())
+    return {
+        "net_input": z,
+        "activation": output,
+        "error": objective.convention.orient(output - objective.batch.target),
+        "slope": None if link is None else _slope(link, z, output),
+    }
+
+
+def _slope(activation, net_input, output):
+    """Return the derivative of each unit's activation, None where units share it."""
+    saved = output if activation.saves == "activation" else net_input
+    slope, single = np.ones_like(saved), np.zeros_like(saved)
+    single[:, 0] = 1
+    activation.backward(saved, slope)
+    activation.backward(saved, single)
+    return None if single[:, 1:].any() else slope

@@ -1,0 +1,512 @@
+"""A training step written out as on paper: the formula, the numbers put in, the result.
+
+Nothing here computes a step: results are read from the trace, and where a formula is
+not known, or does not give them, only the result is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from scipy.special import xlogy
+
+from .tables import Section, numeral
+
+__all__ = ["sections"]
+
+ALL_UP_TO = 4  # units, rows or terms; of more than these only the first few are shown
+FEW = 2
+
+
+def sections(trace) -> list[Section]:
+    """Return the step as tables, in the order in which it happens."""
+    layers = [_Layer(trace, number) for number in range(len(trace.layers))]
+    return [
+        _title(trace),
+        *(layer.forward() for layer in layers),
+        _errors(trace),
+        _loss(trace),
+        *(layer.backward() for layer in reversed(layers)),
+        *(layer.move() for layer in layers),
+        _outcome(trace),
+    ]
+
+
+def _title(trace):
+    sizes = [
+        trace.layers[0].inputs.shape[1],
+        *(len(lay.bias_before) for lay in trace.layers),
+    ]
+    words, n_rows = _words(trace), len(trace.rows)
+    rows = _joined([str(trace.rows[r]) for r in _some(n_rows)], n_rows, ", ")
+    network = "-".join(map(str, sizes))
+    return Section(
+        heading=f"One training step: {network} network, step {trace.step}",
+        prose=[
+            f"row{'s' if n_rows > 1 else ''} {rows} of X",
+            f"learning rate {_plain(trace.learning_rate)}, {trace.plan.optimizer}",
+            f"error e = {words.error} (o output, t target): signals point "
+            f"{words.direction}, so "
+            + words.move.format(update="the update", parameter="the parameter"),
+            "every line below: a quantity, the numbers put in, the result",
+        ],
+    )
+
+
+def _outcome(trace):
+    lines = [("loss before", "", trace.loss_before), ("loss after", "", trace.loss_after)]
+    return Section(heading="The same rows before and after", rows=_table(lines))
+
+
+# -- error and loss --------------------------------------------------------------------
+
+
+class LossFormula(NamedTuple):
+    """A loss of output o, target t and error e as textbooks write it."""
+
+    whole: str  # of one row, around the sum over outputs
+    term: str  # of one output
+    of_rows: Callable[[NDArray, NDArray], NDArray]
+
+
+LOSS_FORMULAS = (
+    LossFormula("({}) / 2", "e * e", lambda o, t: np.sum((o - t) ** 2, axis=1) / 2),
+    LossFormula("-({})", "t * log(o)", lambda o, t: -np.sum(xlogy(t, o), axis=1)),
+    LossFormula(
+        "-({})",
+        "t * log(o) + (1 - t) * log(1 - o)",
+        lambda o, t: -np.sum(xlogy(t, o) + xlogy(1 - t, 1 - o), axis=1),
+    ),
+)
+
+
+def _errors(trace):
+    output, error = trace.layers[-1].activation, trace.layers[-1].error
+    formula, n_outputs = _words(trace).error, error.shape[1]
+    lines = [
+        (
+            f"e[{k}]{of_row}",
+            _put_in(formula, o=output[r, k], t=trace.target[r, k]),
+            error[r, k],
+        )
+        for r, of_row in _rows(trace)
+        for k in _some(n_outputs)
+    ]
+    return Section(
+        heading="Error",
+        prose=[f"e = {formula}"],
+        rows=_table(lines, rows=len(trace.rows), units=n_outputs),
+    )
+
+
+def _loss(trace):
+    formula, prose, lines, mean = _loss_formula(trace), [], [], ""
+    if formula:
+        of_rows = formula.of_rows(trace.layers[-1].activation, trace.target)
+        whole = formula.whole.format(f"sum over outputs of {formula.term}")
+        prose = [f"loss of a row = {whole}"]
+        mean = _mean(trace, of_rows)
+        lines = [
+            (f"loss{of_row}", _loss_numbers(trace, formula, r), of_rows[r])
+            for r, of_row in _rows(trace)
+        ]
+    if len(trace.rows) > 1 or not formula:
+        lines.append(("loss", mean, trace.loss_before))
+    return Section(
+        heading="Loss",
+        prose=prose,
+        rows=_table(lines + _penalty(trace), rows=len(trace.rows)),
+    )
+
+
+def _loss_formula(trace):
+    """Return the formula that gives the loss of the step, or None."""
+    output = trace.layers[-1].activation
+    for formula in LOSS_FORMULAS:
+        with np.errstate(all="ignore"):
+            loss = formula.of_rows(output, trace.target) @ _shares(trace)
+        if _same(loss, trace.loss_before, output.dtype):
+            return formula
+    return None
+
+
+def _loss_numbers(trace, formula, r):
+    output = trace.layers[-1]
+    n_outputs = output.error.shape[1]
+    terms = [
+        _put_in(
+            formula.term,
+            o=output.activation[r, k],
+            t=trace.target[r, k],
+            e=output.error[r, k],
+        )
+        for k in _some(n_outputs)
+    ]
+    return formula.whole.format(_joined(terms, n_outputs))
+
+
+def _mean(trace, of_rows):
+    """Return the weighted mean over the rows, with its numbers."""
+    n_rows = len(of_rows)
+    if trace.sample_weight is None:
+        losses = [numeral(of_rows[r]) for r in _some(n_rows)]
+        return f"({_joined(losses, n_rows)}) / {n_rows}"
+    return _products(_shares(trace), of_rows)
+
+
+def _penalty(trace):
+    alpha = trace.plan.objective.alpha
+    if alpha == 0:
+        return []
+    squares = sum(float(np.sum(layer.weights_before**2)) for layer in trace.layers)
+    penalty = trace.objective_before - trace.loss_before
+    return [
+        ("sum of squared weights", "", squares),
+        (
+            "penalty",
+            f"{numeral(alpha)} / 2 * {numeral(squares)} / {numeral(_weight_sum(trace))}",
+            penalty,
+        ),
+        (
+            "objective",
+            f"{numeral(trace.loss_before)} + {numeral(penalty)}",
+            trace.objective_before,
+        ),
+    ]
+
+
+# -- one layer -------------------------------------------------------------------------
+
+
+class DeltaFormula(NamedTuple):
+    """How the deltas of a layer come about."""
+
+    prose: str
+    numbers: Callable[[int, int], str] = lambda r, j: ""  # of a row and a unit
+    needs_slope: bool = False
+
+
+class _Layer:
+    """The tables of one layer."""
+
+    def __init__(self, trace, number):
+        self.trace, self.number = trace, number
+        self.numbers = trace.layers[number]
+        self.n_inputs, self.n_units = self.numbers.weights_before.shape
+        self.is_output = number == len(trace.layers) - 1
+        self.below, self.letter = (
+            "x" if number == 0 else "a",
+            "o" if self.is_output else "a",
+        )
+        self.norm = _clipped_norm(trace)
+        self.decay = getattr(trace.plan.optimizer, "weight_decay", 0.0)
+        objective = trace.plan.objective
+        if self.is_output:
+            self.activation = getattr(objective.loss, "link", None)
+            self.name = getattr(objective.loss, "output_activation", "custom")
+        else:
+            self.activation = objective.network.layers[number].activation
+            self.name = getattr(self.activation, "name", type(self.activation).__name__)
+        self.formula, self.slope = getattr(self.activation, "written", ("", ""))
+
+    def forward(self):
+        numbers, letter, lines = self.numbers, self.letter, []
+        for r, of_row in _rows(self.trace):
+            inputs = _dense(numbers.inputs[[r]])[0]
+            for j in _some(self.n_units):
+                z, bias = numbers.net_input[r, j], numeral(numbers.bias_before[j])
+                terms = _products(inputs, numbers.weights_before[:, j])
+                lines.append((f"z[{j}]{of_row}", f"{bias} + {terms}", z))
+                a = numbers.activation[r, j]
+                put_in = _put_in(
+                    _summed(self.formula, numbers.net_input[r]), self.activation, z=z
+                )
+                lines.append((f"{letter}[{j}]{of_row}", put_in, a))
+                if numbers.mask is not None:
+                    put_in = f"{numeral(numbers.mask[r, j])} * {numeral(a)}"
+                    lines.append(
+                        (f"dropped a[{j}]{of_row}", put_in, numbers.mask[r, j] * a)
+                    )
+        where = ", a from the layer below" if self.number else ""
+        prose = [
+            f"z[j] = b[j] + sum over i of {self.below}[i] * w[i, j]{where}",
+            f"{letter} = {self.formula or 'f(z)'}   ({self.name})",
+        ]
+        if numbers.mask is not None:
+            prose.append("dropped a = mask * a, which the layer above sees")
+        return self._section("Forward", prose, lines, rows=len(self.trace.rows))
+
+    def backward(self):
+        numbers, lines = self.numbers, []
+        delta = self._output_delta() if self.is_output else self._hidden_delta()
+        for r, of_row in _rows(self.trace):
+            for j in _some(self.n_units):
+                if delta.needs_slope:
+                    z, a = numbers.net_input[r, j], numbers.activation[r, j]
+                    put_in = _put_in(self.slope, self.activation, z=z, a=a)
+                    lines.append((f"slope[{j}]{of_row}", put_in, numbers.slope[r, j]))
+                put_in = delta.numbers(r, j)
+                lines.append((f"delta[{j}]{of_row}", put_in, numbers.delta[r, j]))
+        prose = [f"delta[j] = {delta.prose}"]
+        if delta.needs_slope:
+            slope = re.sub(r"\ba\b", self.letter, self.slope) or "f'(z)"
+            prose.insert(0, f"slope = d {self.letter} / d z = {slope}")
+        return self._section("Backward", prose, lines, rows=len(self.trace.rows))
+
+    def _output_delta(self):
+        """Return the first of the textbooks' formulas that gives the deltas."""
+        trace, numbers = self.trace, self.numbers
+        factors = {"e[j]": numbers.error}
+        share, of_share = _shares(trace)[:, np.newaxis], _share_words(trace)
+        for name, factor in (("", None), ("slope[j]", numbers.slope)):
+            if name and factor is not None:
+                factors[name] = factor
+            product = np.prod(list(factors.values()), axis=0) * share
+            if _same(product, numbers.delta, numbers.delta.dtype):
+                return DeltaFormula(
+                    " * ".join(factors) + of_share,
+                    lambda r, j: (
+                        " * ".join(numeral(factor[r, j]) for factor in factors.values())
+                        + _share_numbers(trace, r)
+                    ),
+                    needs_slope="slope[j]" in factors,
+                )
+        return DeltaFormula(f"{_words(trace).delta}[j]")
+
+    def _hidden_delta(self):
+        """Return the chain rule through the layer above, where it goes unit by unit."""
+        numbers, above = self.numbers, self.trace.layers[self.number + 1]
+        chain = "sum over k of delta[k] * w[j, k] of the layer above"
+        factors = [("slope[j]", numbers.slope), ("mask[j]", numbers.mask)]
+        factors = {name: factor for name, factor in factors if factor is not None}
+        product = np.prod(list(factors.values()), axis=0)
+        product = product * (above.delta @ above.weights_before.T)
+        if numbers.slope is None or not _same(product, numbers.delta, product.dtype):
+            return DeltaFormula(f"{self.name} differentiated, times the {chain}")
+        return DeltaFormula(
+            f"{' * '.join(factors)} * {chain}",
+            lambda r, j: (
+                " * ".join(numeral(factor[r, j]) for factor in factors.values())
+                + f" * ({_products(above.delta[r], above.weights_before[j])})"
+            ),
+            needs_slope=True,
+        )
+
+    def move(self):
+        lines = []
+        for j in _some(self.n_units):
+            for i in _some(self.n_inputs):
+                lines += self._moves("weights", (i, j))
+            lines += self._moves("bias", (j,))
+        of_rows = "sum over rows of " if len(self.trace.rows) > 1 else ""
+        penalty = self._penalty("alpha", "w[i, j]")
+        optimizer = self.trace.plan.optimizer
+        unwritten = (("update", f"what {optimizer} makes of the gradient"),)
+        prose = [
+            f"gradient of w[i, j] = {of_rows}{self.below}[i] * delta[j]{penalty}",
+            f"gradient of b[j] = {of_rows}delta[j]",
+            *(
+                f"{name} <- {text}"
+                for name, text in getattr(optimizer, "written", unwritten)
+            ),
+        ]
+        if self.norm:
+            prose.insert(2, "gradient <- gradient * clip_norm / norm of all gradients")
+        if self.decay:
+            prose.append("weights shrink by learning_rate * weight_decay before the update")
+        return self._section("Update", prose, lines, inputs=self.n_inputs)
+
+    def _moves(self, part, index):
+        """Return the lines of one parameter, from its gradient to its new value."""
+        before, gradient, clipped, update, after = (
+            getattr(self.numbers, f"{part}_{moment}")[index]
+            for moment in ("before", "gradient", "clipped", "update", "after")
+        )
+        words = _words(self.trace)
+        name = f"{part[0]}[{', '.join(map(str, index))}]"
+        lines = [
+            (f"gradient of {name}", self._gradient_numbers(part, index, before), gradient),
+            *self._rule_lines(part, index, clipped, update),
+            (
+                words.move.format(update=_plain(update), parameter=name),
+                f"{self._shrunk(part, before)} {words.operator} {numeral(update)}",
+                after,
+            ),
+        ]
+        if self.norm:
+            limit = numeral(self.trace.plan.clip_norm)
+            numbers = f"{numeral(gradient)} * {limit} / {numeral(self.norm)}"
+            lines.insert(1, ("clipped", numbers, clipped))
+        return lines
+
+    def _gradient_numbers(self, part, index, before):
+        delta = self.numbers.delta[:, index[-1]]
+        if part == "bias":
+            return _joined([numeral(delta[r]) for r in _some(len(delta))], len(delta))
+        inputs = _dense(self.numbers.inputs[:, [index[0]]])[:, 0]
+        alpha = numeral(self.trace.plan.objective.alpha)
+        return _products(inputs, delta) + self._penalty(alpha, numeral(before))
+
+    def _shrunk(self, part, before):
+        """Return a parameter, with the decay of weights, as the begin of a formula."""
+        if part == "bias" or not self.decay:
+            return numeral(before)
+        rate = numeral(self.trace.learning_rate)
+        return f"{numeral(before)} * (1 - {rate} * {numeral(self.decay)})"
+
+    def _penalty(self, alpha, weight):
+        """Return the penalty's part of a weight's gradient, as the end of a formula."""
+        if self.trace.plan.objective.alpha == 0:
+            return ""
+        sign = _words(self.trace).penalty
+        return f" {sign} {alpha} / {numeral(_weight_sum(self.trace))} * {weight}"
+
+    def _rule_lines(self, part, index, gradient, update):
+        """Return what the optimizer does with the gradient of one parameter."""
+        trace, optimizer = self.trace, self.trace.plan.optimizer
+        known = {
+            **self._memory(trace.memory_before, part, index),
+            "learning_rate": trace.learning_rate,
+            "t": trace.step,
+            "gradient": gradient,
+        }
+        results = {**self._memory(trace.memory_after, part, index), "update": update}
+        lines = []
+        for name, formula in getattr(optimizer, "written", (("update", ""),)):
+            lines.append((name, _put_in(formula, optimizer, **known), results[name]))
+            known[name] = results[name]
+        return lines
+
+    def _memory(self, memory, part, index):
+        """Return what the optimizer remembers of one parameter."""
+        views = self.trace.plan.objective.network.parameters
+        return {
+            name: getattr(views(vector).layers[self.number], part)[index]
+            for name, vector in memory.items()
+        }
+
+    def _section(self, what, prose, lines, **sizes):
+        heading = f"{what}, layer {self.number + 1} of {len(self.trace.layers)}"
+        rows = _table(lines, **sizes, units=self.n_units)
+        return Section(heading=heading, prose=prose, rows=rows)
+
+
+# -- numbers as text -------------------------------------------------------------------
+
+
+def _table(lines, **sizes):
+    """Return lines as rows of a table; say what is left out of it."""
+    rows = [(quantity, numbers, _plain(result)) for quantity, numbers, result in lines]
+    left_out = [
+        f"{n - len(_some(n))} more {what}" for what, n in sizes.items() if n > ALL_UP_TO
+    ]
+    if left_out and rows:
+        rows.append(("...", f"({' and '.join(left_out)})", ""))
+    return rows
+
+
+def _some(n):
+    return range(n if n <= ALL_UP_TO else FEW)
+
+
+def _rows(trace):
+    """Yield the rows that are shown, each with words for it where there are several."""
+    n_rows = len(trace.rows)
+    return [(r, f" of row {trace.rows[r]}" if n_rows > 1 else "") for r in _some(n_rows)]
+
+
+def _joined(terms, n, separator=" + "):
+    rest = [f"... ({n - len(terms)} more)"] if n > len(terms) else []
+    return separator.join([*terms, *rest])
+
+
+def _products(a, b):
+    """Return the sum of products of two arrays, with numbers."""
+    terms = [f"{numeral(a[i])} * {numeral(b[i])}" for i in _some(len(a))]
+    return _joined(terms, len(a))
+
+
+def _plain(number):
+    return f"{number + 0:.6g}"
+
+
+def _put_in(formula, rule=None, **numbers):
+    """Put numbers, and the parameters of a rule, in the place of names in a formula."""
+
+    def number(name):
+        value = numbers.get(name[0], getattr(rule, name[0], None))
+        return numeral(value) if isinstance(value, Real) else name[0]
+
+    put_in = re.sub(r"[a-z]\w*", number, formula)
+    return re.sub(r"\(\((-[^()]*)\)\)", r"(\1)", put_in)  # exp((-1)) is exp(-1)
+
+
+def _summed(formula, z):
+    """Write out the sum over the units of a layer, where the formula has one."""
+    before, is_sum, term = formula.partition("sum(")
+    if not is_sum:
+        return formula
+    terms = [_put_in(term[:-1], z=z[j]) for j in _some(len(z))]
+    return f"{before}({_joined(terms, len(z))})"
+
+
+# -- facts about the step --------------------------------------------------------------
+
+
+def _words(trace):
+    return trace.plan.objective.convention.words
+
+
+def _clipped_norm(trace):
+    """Return the norm of the gradient where it was clipped, else None."""
+    limit = trace.plan.clip_norm
+    gradients = [
+        a.ravel() for n in trace.layers for a in (n.weights_gradient, n.bias_gradient)
+    ]
+    norm = np.linalg.norm(np.concatenate(gradients))
+    return norm if limit is not None and norm > limit else None
+
+
+def _weight_sum(trace):
+    weights = trace.sample_weight
+    return len(trace.rows) if weights is None else float(weights.sum())
+
+
+def _shares(trace):
+    """Return what each row has of the mean, shape (n_rows,)."""
+    weights = trace.sample_weight
+    weights = np.ones(len(trace.rows)) if weights is None else weights
+    return weights / weights.sum()
+
+
+def _share_words(trace):
+    if len(trace.rows) == 1:
+        return ""
+    return (
+        f" / {len(trace.rows)}"
+        if trace.sample_weight is None
+        else " * weight / sum of weights"
+    )
+
+
+def _share_numbers(trace, r):
+    if len(trace.rows) == 1:
+        return ""
+    if trace.sample_weight is None:
+        return f" / {len(trace.rows)}"
+    return f" * {numeral(trace.sample_weight[r])} / {numeral(_weight_sum(trace))}"
+
+
+def _same(a, b, dtype):
+    """Say whether two results agree to half the digits of a precision."""
+    return np.allclose(a, b, rtol=np.sqrt(np.finfo(dtype).eps), atol=0)
+
+
+def _dense(array):
+    return array.toarray() if issparse(array) else array

@@ -1,0 +1,31 @@
+"""What every test runs under: one BLAS thread, and scikit-learn's array API checks."""
+
+import os
+
+# Before NumPy and SciPy are imported. The environment also reaches joblib's workers.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ["SCIPY_ARRAY_API"] = "1"
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread():
+    """Sums taken by several threads may differ in the last bit from run to run."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture
+def rng():
+    return np.random.RandomState(0)
+
+
+def pytest_terminal_summary(terminalreporter):
+    passed = terminalreporter.getreports("passed")
+    n = sum(("agrees_with_mlp", True) in report.user_properties for report in passed)
+    if n:
+        terminalreporter.write_line(f"{n} combinations agree with MLP to rounding")

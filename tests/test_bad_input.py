@@ -1,0 +1,529 @@
+"""Bad parameters and bad data: an error that says what is wrong, and nothing changed."""
+
+import copy
+import inspect
+import re
+import warnings
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from rules import LINKS, LOSSES, OPTIMIZER_OBJECTS, SCHEDULE_OBJECTS
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.activations import Relu
+from skbackprop.conventions import OutputMinusTarget
+from skbackprop.initializers import GlorotUniform
+from skbackprop.losses import LogLoss
+from skbackprop.optimizers import SGD
+from skbackprop.schedules import Constant
+
+CLASSES = [BackpropClassifier, BackpropRegressor]
+SMALL = {
+    "hidden_layer_sizes": (4,),
+    "solver": "sgd",
+    "batch_size": 5,
+    "max_iter": 3,
+    "random_state": 0,
+}
+
+
+@pytest.fixture(autouse=True)
+def few_epochs():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+# -- parameters ------------------------------------------------------------------------
+
+NOT_A_BOOL = [None, "yes", 2, 0.0]
+NOT_A_COUNT = [0, -1, 2.5, None, "all", True]
+NOT_POSITIVE = [0, -0.1, np.nan, np.inf, "0.1", True]
+NEGATIVE = [-1e-3, np.nan, np.inf, "0.1", None, True]
+NOT_A_FRACTION = [-0.1, 1.0, np.nan, "half", None, False]
+
+INVALID = {
+    "hidden_layer_sizes": [
+        *NOT_A_COUNT,
+        (3, 0),
+        (3, 2.5),
+        [3, None],
+        np.array([[3, 3]]),
+        {3},
+    ],
+    "activation": ["no_such", None, 3, Relu, SGD()],
+    "loss": ["no_such", None, 3, LogLoss, Relu()],
+    "error_convention": ["minus", None, 1, OutputMinusTarget()],
+    "solver": ["no_such", None, 3, SGD, Relu()],
+    "alpha": NEGATIVE,
+    "batch_size": NOT_A_COUNT,
+    "learning_rate": ["no_such", None, 0, -0.5, np.nan, np.inf, Constant, Relu()],
+    "learning_rate_init": NOT_POSITIVE,
+    "power_t": NEGATIVE,
+    "max_iter": NOT_A_COUNT,
+    "shuffle": NOT_A_BOOL,
+    "random_state": ["seed", -1, 1.5, 2**32, np.random.default_rng(0)],
+    "tol": NEGATIVE,
+    "verbose": [None, "yes", -1, 1.5],
+    "warm_start": NOT_A_BOOL,
+    "momentum": [-0.1, 1.1, np.nan, "0.9", None, True],
+    "nesterovs_momentum": NOT_A_BOOL,
+    "early_stopping": NOT_A_BOOL,
+    "validation_fraction": NOT_A_FRACTION,
+    "beta_1": NOT_A_FRACTION,
+    "beta_2": NOT_A_FRACTION,
+    "epsilon": NOT_POSITIVE,
+    "n_iter_no_change": [0, -1, 2.5, np.nan, None, "long"],
+    "max_fun": NOT_A_COUNT,
+    "class_weight": ["heavy", 3, [1, 2]],
+    "dropout": [*NOT_A_FRACTION, (1.0,), "0.5", np.inf],
+    "initializer": ["no_such", None, 3, GlorotUniform, Relu()],
+    "scoring": ["no_such", 3, ["accuracy"]],
+    "clip_norm": NOT_POSITIVE,
+    "target_loss": ["low", np.nan, True],
+}
+
+
+def parameters_of(cls):
+    return inspect.signature(cls).parameters
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_constructor_parameter_has_invalid_values_here(cls):
+    assert parameters_of(cls).keys() <= INVALID.keys()
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "value"),
+    [
+        pytest.param(cls, name, value, id=f"{cls.__name__}-{name}={value!r}")
+        for cls in CLASSES
+        for name in parameters_of(cls)
+        for value in INVALID.get(name, [])  # a missing one fails the test above
+    ],
+)
+def test_invalid_parameter_is_refused_by_fit_and_not_by_the_constructor(cls, name, value):
+    estimator = cls(**{**SMALL, name: value})
+    pattern = f"The {name!r} parameter of {cls.__name__} must be .+ Got {value!r} instead."
+    with pytest.raises(ValueError, match=re.escape(pattern).replace(r"\.\+", ".+")):
+        estimator.fit([[0.0], [1.0]], [0, 1])
+
+
+@pytest.mark.parametrize("value", [-1, None, "much"])
+def test_invalid_parameter_is_refused_by_partial_fit(value):
+    clf = BackpropClassifier(alpha=value)
+    with pytest.raises(ValueError, match="The 'alpha' parameter of BackpropClassifier"):
+        clf.partial_fit([[0.0], [1.0]], [0, 1], classes=[0, 1])
+
+
+def numbers_of(rules, parameter):
+    """Every number that rules of a kind take, with a value outside its interval."""
+    for rule in {type(rule): rule for rule in rules.values()}.values():
+        for field in fields(rule):
+            allowed = field.metadata.get("allowed")
+            if allowed is not None:
+                yield pytest.param(
+                    parameter, rule, field.name, id=f"{type(rule).__name__}-{field.name}"
+                )
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.nan, "0.5"])
+@pytest.mark.parametrize(
+    ("parameter", "rule", "field"),
+    [
+        *numbers_of(LINKS, "activation"),
+        *numbers_of(LOSSES, "loss"),
+        *numbers_of(OPTIMIZER_OBJECTS, "solver"),
+        *numbers_of(SCHEDULE_OBJECTS, "learning_rate"),
+    ],
+)
+def test_invalid_number_of_a_rule_object_is_refused_by_fit(parameter, rule, field, value):
+    reg = BackpropRegressor(**{parameter: replace(rule, **{field: value})})
+    owner = type(rule).__name__
+    with pytest.raises(ValueError, match=f"'{field}' parameter of {owner} must be"):
+        reg.fit([[0.0], [1.0]], [0, 1])
+
+
+# -- data ------------------------------------------------------------------------------
+
+ALL_CALLS = ("fit", "partial_fit", "warm fit")
+CONTINUED = ("partial_fit", "warm fit")
+
+
+def with_first(array, value):
+    changed = np.array(array, dtype=float)
+    changed[(0,) * changed.ndim] = value
+    return changed
+
+
+# what is changed in a good call, the calls that then fail, a part of the message
+BAD_DATA = {
+    "NaN in X": (lambda X, y: {"X": with_first(X, np.nan)}, ALL_CALLS, "X contains NaN"),
+    "infinity in X": (
+        lambda X, y: {"X": with_first(X, np.inf)},
+        ALL_CALLS,
+        "X contains infinity",
+    ),
+    "text in X": (
+        lambda X, y: {"X": np.full(X.shape, "a")},
+        ALL_CALLS,
+        "could not convert string",
+    ),
+    "complex X": (lambda X, y: {"X": X + 1j}, ALL_CALLS, "Complex data not supported"),
+    "one-dimensional X": (lambda X, y: {"X": X[:, 0]}, ALL_CALLS, "Expected 2D array"),
+    "three-dimensional X": (lambda X, y: {"X": X[None]}, ALL_CALLS, "dim 3"),
+    "no rows": (lambda X, y: {"X": X[:0], "y": y[:0]}, ALL_CALLS, "0 sample"),
+    "no columns": (
+        lambda X, y: {"X": X[:, :0]},
+        ALL_CALLS,
+        "0 feature|expecting 3 features",
+    ),
+    "fewer columns": (lambda X, y: {"X": X[:, :2]}, CONTINUED, "expecting 3 features"),
+    "y is None": (lambda X, y: {"y": None}, ALL_CALLS, "y is None"),
+    "NaN in y": (lambda X, y: {"y": with_first(y, np.nan)}, ALL_CALLS, "y contains NaN"),
+    "infinity in y": (
+        lambda X, y: {"y": with_first(y, np.inf)},
+        ALL_CALLS,
+        "y contains infinity",
+    ),
+    "short y": (lambda X, y: {"y": y[:5]}, ALL_CALLS, "inconsistent numbers of samples"),
+    "NaN weight": (
+        lambda X, y: {"sample_weight": with_first(np.ones(len(X)), np.nan)},
+        ALL_CALLS,
+        "sample_weight contains NaN",
+    ),
+    "infinite weight": (
+        lambda X, y: {"sample_weight": with_first(np.ones(len(X)), np.inf)},
+        ALL_CALLS,
+        "sample_weight contains infinity",
+    ),
+    "negative weight": (
+        lambda X, y: {"sample_weight": with_first(np.ones(len(X)), -0.5)},
+        ALL_CALLS,
+        r"must not be negative.* -0\.5",
+    ),
+    "all weights zero": (
+        lambda X, y: {"sample_weight": np.zeros(len(X))},
+        ALL_CALLS,
+        "zero for every sample",
+    ),
+    "scalar weight zero": (
+        lambda X, y: {"sample_weight": 0},
+        ALL_CALLS,
+        "zero for every sample",
+    ),
+    "two-dimensional weights": (
+        lambda X, y: {"sample_weight": np.ones((len(X), 1))},
+        ALL_CALLS,
+        "must be 1-dimensional",
+    ),
+    "too few weights": (
+        lambda X, y: {"sample_weight": np.ones(5)},
+        ALL_CALLS,
+        "inconsistent numbers of samples",
+    ),
+    "text as weight": (
+        lambda X, y: {"sample_weight": "balanced"},
+        ALL_CALLS,
+        "could not convert string",
+    ),
+    "X_val without y_val": (
+        lambda X, y: {"X_val": X},
+        ("fit", "warm fit"),
+        "X_val and y_val belong together",
+    ),
+    "X_val with other columns": (
+        lambda X, y: {"X_val": X[:, :2], "y_val": y},
+        ("fit", "warm fit"),
+        "expecting 3 features",
+    ),
+    "NaN in X_val": (
+        lambda X, y: {"X_val": with_first(X, np.nan), "y_val": y},
+        ("fit", "warm fit"),
+        "contains NaN",
+    ),
+    "short y_val": (
+        lambda X, y: {"X_val": X, "y_val": y[:5]},
+        ("fit", "warm fit"),
+        "inconsistent numbers of samples",
+    ),
+    "negative validation weight": (
+        lambda X, y: {"X_val": X, "y_val": y, "sample_weight_val": -np.ones(len(X))},
+        ("fit", "warm fit"),
+        "must not be negative",
+    ),
+    "diverging": (
+        lambda X, y: {"X": 1e200 * X},
+        ALL_CALLS,
+        "Training diverged.* Try a smaller learning rate",
+    ),
+}
+BAD_LABELS = {
+    "continuous labels": (lambda X, y: {"y": y + 0.5}, ALL_CALLS, "label type: continuous"),
+    "several labels per row": (
+        lambda X, y: {"y": np.column_stack([y, y + 1])},
+        ("fit",),
+        "label type: multiclass-multioutput",
+    ),
+    "unknown classes": (
+        lambda X, y: {"y": y + 1},
+        CONTINUED,
+        r"classes that were not there before: \[2\]. Known are \[0 1\]",
+    ),
+    "unknown classes in y_val": (
+        lambda X, y: {"X_val": X, "y_val": y + 1},
+        ("fit", "warm fit"),
+        r"classes that were not there before: \[2\]",
+    ),
+    "missing class": (
+        lambda X, y: {"y": 0 * y},
+        ("warm fit",),
+        r"same classes as before, \[0 1\], but y has only \[0\]",
+    ),
+    "multilabel to binary": (
+        lambda X, y: {"y": np.column_stack([y, 1 - y])},
+        CONTINUED,
+        "trained on binary labels",
+    ),
+    "other classes named": (
+        lambda X, y: {"classes": [0, 1, 2]},
+        ("partial_fit",),
+        r"differs from the classes of the first call, \[0 1\]",
+    ),
+}
+BAD_QUANTITIES = {
+    "text in y": (
+        lambda X, y: {"y": np.full(y.shape, "a")},
+        ALL_CALLS,
+        "could not convert string",
+    ),
+    "three-dimensional y": (
+        lambda X, y: {"y": y.reshape(-1, 1, 1)},
+        ALL_CALLS,
+        "dim 3",
+    ),
+    "more outputs": (
+        lambda X, y: {"y": np.column_stack([y, y])},
+        CONTINUED,
+        r"layers of \[3, 4, 1\] units and cannot go on with \[3, 4, 2\]",
+    ),
+}
+BAD_CALLS = [
+    pytest.param(cls, change, call, match, id=f"{cls.__name__}-{call}-{name}")
+    for cls, own in zip(CLASSES, [BAD_LABELS, BAD_QUANTITIES], strict=True)
+    for name, (change, calls, match) in {**BAD_DATA, **own}.items()
+    for call in calls
+]
+
+
+@pytest.fixture
+def X(rng):
+    return rng.standard_normal((20, 3))
+
+
+@pytest.fixture
+def y():
+    return np.arange(20) % 2
+
+
+def trained(cls, X, y):
+    return cls(**SMALL).fit(X, y)
+
+
+def make_call(estimator, call, arguments):
+    """Run one of `ALL_CALLS`."""
+    estimator.set_params(warm_start=call == "warm fit")
+    method = estimator.partial_fit if call == "partial_fit" else estimator.fit
+    return method(**arguments)
+
+
+def snapshot(estimator, X):
+    """A copy of all that was learnt, and the predictions."""
+    names = [name for name in dir(estimator) if re.fullmatch(r"[a-z]\w*(?<!_)_", name)]
+    learnt = {name: copy.deepcopy(getattr(estimator, name)) for name in names}
+    assert {"coefs_", "n_features_in_", "loss_curve_", "t_"} <= learnt.keys()
+    if hasattr(estimator, "predict_proba"):
+        learnt["predict_proba"] = estimator.predict_proba(X)
+    return {**learnt, "predict": estimator.predict(X)}
+
+
+@pytest.mark.parametrize(("cls", "change", "call", "match"), BAD_CALLS)
+def test_bad_data_is_refused_with_the_reason(cls, change, call, match, X, y):
+    estimator = trained(cls, X, y)
+    with pytest.raises(ValueError, match=match):
+        make_call(estimator, call, {"X": X, "y": y} | change(X, y))
+
+
+@pytest.mark.parametrize(("cls", "change", "call", "match"), BAD_CALLS)
+def test_refused_call_changes_nothing(cls, change, call, match, X, y):
+    estimator = trained(cls, X, y)
+    before = snapshot(estimator, X)
+    with pytest.raises(ValueError, match=match):
+        make_call(estimator, call, {"X": X, "y": y} | change(X, y))
+    np.testing.assert_equal(snapshot(estimator, X), before)
+
+
+@pytest.mark.parametrize(("cls", "change", "call", "match"), BAD_CALLS)
+def test_training_goes_on_as_if_the_refused_call_had_not_been(
+    cls, change, call, match, X, y
+):
+    """Random stream and order of the rows included."""
+    disturbed, undisturbed = trained(cls, X, y), trained(cls, X, y)
+    with pytest.raises(ValueError, match=match):
+        make_call(disturbed, call, {"X": X, "y": y} | change(X, y))
+    disturbed.partial_fit(X, y)
+    undisturbed.partial_fit(X, y)
+    np.testing.assert_equal(snapshot(disturbed, X), snapshot(undisturbed, X))
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_call_refused_for_a_parameter_changes_nothing(name, X, y):
+    clf = trained(BackpropClassifier, X, y)
+    before, valid = snapshot(clf, X), clf.get_params()[name]
+    with pytest.raises(ValueError, match=f"The {name!r} parameter"):
+        clf.set_params(**{name: INVALID[name][0]}).fit(X, y)
+    np.testing.assert_equal(snapshot(clf.set_params(**{name: valid}), X), before)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_changed_layers_cannot_go_on(cls, X, y):
+    estimator = trained(cls, X, y)
+    before = snapshot(estimator, X)
+    estimator.set_params(hidden_layer_sizes=(4, 2))
+    with pytest.raises(ValueError, match=r"\[3, 4, 1\] units and cannot go on with"):
+        estimator.partial_fit(X, y)
+    np.testing.assert_equal(snapshot(estimator, X), before)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_estimator_whose_first_fit_failed_is_not_fitted(cls, X, y):
+    estimator = cls(**SMALL)
+    with pytest.raises(ValueError, match="Training diverged"):
+        estimator.fit(1e200 * X, y)
+    with pytest.raises(NotFittedError):
+        estimator.predict(X)
+
+
+def test_poisson_loss_refuses_negative_targets(X, y):
+    reg = BackpropRegressor(loss="poisson", **SMALL)
+    with pytest.raises(ValueError, match=r"y >= 0 .*but y has the value -0\.5"):
+        reg.fit(X, y - 0.5)
+
+
+def test_targets_beyond_the_precision_of_X_are_refused(X, y):
+    reg = BackpropRegressor(**SMALL)
+    with pytest.raises(ValueError, match="y contains values too large for float32"):
+        reg.fit(X.astype(np.float32), 1e300 * y)
+
+
+# -- divergence ------------------------------------------------------------------------
+
+
+def test_divergence_names_epoch_step_and_learning_rate_and_what_to_try(X, y):
+    """The identity network's weights grow by a factor of at least 1e9 with each step."""
+    reg = BackpropRegressor((), solver="sgd", learning_rate=1e10, batch_size=5)
+    pattern = (
+        r"Training diverged: the loss became (inf|nan) in epoch (\d+), step (\d+), with a "
+        r"learning rate of 1e\+10\. Try a smaller learning rate, scale the inputs .*"
+        r"StandardScaler.*clip"
+    )
+    with pytest.raises(ValueError, match=pattern) as raised:
+        reg.fit(X, y)
+    _, epoch, step = re.match(pattern, str(raised.value)).groups()
+    assert 1 < int(step) <= 40  # 1e300 is passed after some thirty steps
+    assert int(epoch) == (int(step) + 3) // 4  # four batches an epoch
+
+
+def test_divergence_in_the_last_step_is_noticed(X, y):
+    """No later loss shows it: the weights do."""
+    reg = BackpropRegressor((), solver="sgd", learning_rate=1e200, max_iter=1)
+    with pytest.raises(ValueError, match="after epoch 1 the weights are not finite"):
+        reg.fit(1e120 * X, y)
+
+
+def test_divergence_of_lbfgs_is_an_error(X, y):
+    reg = BackpropRegressor((4,), solver="lbfgs", random_state=0)
+    with pytest.raises(ValueError, match="Training diverged"):
+        reg.fit(1e200 * X, y)
+
+
+# -- calls at the wrong time -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+@pytest.mark.parametrize("cls", CLASSES)
+def test_prediction_before_fit_raises_not_fitted_error(cls, method, X):
+    if hasattr(cls, method):
+        with pytest.raises(NotFittedError):
+            getattr(cls(), method)(X)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_score_before_fit_raises_not_fitted_error(cls, X, y):
+    with pytest.raises(NotFittedError):
+        cls().score(X, y)
+
+
+@pytest.mark.parametrize("name", ["coefs_", "intercepts_"])
+def test_weights_before_fit_are_no_attribute(name):
+    assert not hasattr(BackpropClassifier(), name)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda X: X[:, :2], "X has 2 features, but .* is expecting 3"),
+        (lambda X: with_first(X, np.nan), "X contains NaN"),
+        (lambda X: X[0], "Expected 2D array"),
+    ],
+)
+def test_prediction_refuses_bad_rows(method, change, match, X, y):
+    clf = trained(BackpropClassifier, X, y)
+    with pytest.raises(ValueError, match=match):
+        getattr(clf, method)(change(X))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_partial_fit_is_no_attribute_with_lbfgs(cls):
+    estimator = cls(solver="lbfgs")
+    assert not hasattr(estimator, "partial_fit")
+    with pytest.raises(AttributeError) as raised:
+        estimator.partial_fit  # noqa: B018
+    assert "Use solver='adam' or solver='sgd'" in str(raised.value.__cause__)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_partial_fit_refuses_early_stopping(cls, X, y):
+    estimator = cls(early_stopping=True)
+    with pytest.raises(ValueError, match="does not support early_stopping=True"):
+        estimator.partial_fit(X, y)
+
+
+def test_first_partial_fit_needs_classes(X, y):
+    clf = BackpropClassifier()
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        clf.partial_fit(X, y)
+
+
+def test_first_partial_fit_refuses_labels_outside_classes(X, y):
+    clf = BackpropClassifier()
+    with pytest.raises(ValueError, match=r"not there before: \[0\]. Known are \[1 2\]"):
+        clf.partial_fit(X, y, classes=[1, 2])
+
+
+def test_early_stopping_with_too_few_rows_names_their_number(X, y):
+    clf = BackpropClassifier(early_stopping=True)
+    with pytest.raises(ValueError, match="n_samples=2"):
+        clf.fit(X[:2], y[:2])
+
+
+@pytest.mark.parametrize("name", ["coefs_", "intercepts_"])
+def test_assigned_weights_must_have_the_shapes_of_the_layers(name, X, y):
+    clf = trained(BackpropClassifier, X, y)
+    before = snapshot(clf, X)
+    with pytest.raises(ValueError, match=r"(weights|bias) of this network have the shapes"):
+        setattr(clf, name, [np.zeros((3, 4)), np.zeros((2, 2))])
+    np.testing.assert_equal(snapshot(clf, X), before)

@@ -1,0 +1,36 @@
+"""A failed call leaves the random stream where it was, for the calls that follow."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skbackprop import BackpropRegressor
+
+RNG = np.random.RandomState(0)
+X, COEFS = RNG.randn(40, 3), [RNG.randn(3, 2), RNG.randn(2, 1)]
+Y = X[:, 0] * X[:, 1]
+BIASES = [np.zeros(2), np.zeros(1)]
+
+
+def from_weights():
+    return BackpropRegressor.from_weights(COEFS, BIASES, batch_size=5, random_state=0)
+
+
+def trained_with_a_stream_object():
+    net = BackpropRegressor((2,), batch_size=5, random_state=np.random.RandomState(0))
+    return net.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("make", [from_weights, trained_with_a_stream_object])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_diverged_training_leaves_the_random_stream_where_it_was(make, method):
+    expected = make().partial_fit(X, Y)
+
+    net = make().set_params(solver="sgd", learning_rate=1e300)
+    with pytest.raises(ValueError, match="diverged"):
+        getattr(net, method)(X, Y)
+    net.set_params(solver="adam", learning_rate="constant").partial_fit(X, Y)
+
+    # batches of 5 rows: another order of the rows would give other weights
+    for theirs, ours in zip(expected.coefs_, net.coefs_, strict=True):
+        assert_array_equal(ours, theirs)

@@ -1,0 +1,267 @@
+"""When training stops, what it says then, and which weights are kept."""
+
+import numpy as np
+import pytest
+from rules import SOLVERS
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score
+
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.schedules import Adaptive, Plateau
+
+NOTHING_IMPROVES = {"tol": 1e3}  # no epoch improves the loss by so much
+STOCHASTIC = [solver for solver in SOLVERS if solver != "lbfgs"]
+
+
+@pytest.fixture
+def X(rng):
+    return rng.standard_normal((60, 3))
+
+
+@pytest.fixture
+def y(X, rng):
+    """Labels that can be learnt, but not without errors."""
+    return (X[:, 0] + 0.8 * rng.standard_normal(60) > 0).astype(int)
+
+
+def classifier(**params):
+    defaults = {"hidden_layer_sizes": (4,), "random_state": 0}
+    return BackpropClassifier(**{**defaults, **params})
+
+
+class RecordingSGD:
+    """Gradient descent that records the learning rates it was given."""
+
+    def __init__(self):
+        self.rates = []
+
+    def init(self, vector):
+        return {}
+
+    def update(self, gradient, memory, learning_rate, t):
+        self.rates.append(learning_rate)
+        gradient *= learning_rate
+
+
+# -- patience --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", STOCHASTIC)
+@pytest.mark.parametrize("patience", [1, 4])
+def test_training_stops_after_more_epochs_without_improvement_than_patience(
+    patience, solver, X, y
+):
+    """The first epoch counts as an improvement; patience + 1 more do not."""
+    clf = classifier(solver=solver, n_iter_no_change=patience, **NOTHING_IMPROVES)
+    assert clf.fit(X, y).n_iter_ == 1 + patience + 1
+
+
+def test_epochs_that_improve_renew_the_patience(X, y):
+    """Recounted from the loss curve."""
+    tol, patience = 2e-3, 3
+    clf = classifier(
+        solver="sgd", learning_rate=0.05, tol=tol, n_iter_no_change=patience, max_iter=999
+    ).fit(X, y)
+    best, stale = np.inf, 0
+    for loss in clf.loss_curve_[:-1]:
+        stale = stale + 1 if loss > best - tol else 0
+        best = min(best, loss)
+        assert stale <= patience
+    assert stale == patience
+    assert clf.loss_curve_[-1] > best - tol
+
+
+def test_infinite_patience_runs_to_the_end(X, y):
+    clf = classifier(n_iter_no_change=np.inf, max_iter=40, **NOTHING_IMPROVES)
+    with pytest.warns(ConvergenceWarning, match="max_iter=40"):
+        assert clf.fit(X, y).n_iter_ == 40
+
+
+def test_best_loss_is_the_smallest_of_the_curve(X, y):
+    clf = classifier(solver="sgd", learning_rate=2.0, batch_size=5, n_iter_no_change=3)
+    clf.fit(X, y)
+    assert clf.best_loss_ == min(clf.loss_curve_) < clf.loss_
+
+
+def test_loss_is_the_last_of_the_curve(X, y):
+    clf = classifier(**NOTHING_IMPROVES).fit(X, y)
+    assert clf.loss_ == clf.loss_curve_[-1]
+
+
+# -- schedules that react --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("learning_rate", ["adaptive", Adaptive()], ids=repr)
+def test_adaptive_divides_by_five_until_its_floor(learning_rate, X, y):
+    """0.1 / 5^7 = 1.28e-6 is above 1e-6, the next is not and ends the training."""
+    sgd = RecordingSGD()
+    clf = classifier(
+        solver=sgd,
+        learning_rate=learning_rate,
+        learning_rate_init=0.1,
+        n_iter_no_change=2,
+        batch_size=60,
+        **NOTHING_IMPROVES,
+    ).fit(X, y)
+    expected = [0.1 / 5**k for k in range(9)]
+    # a division by 5 is a product by 0.2, which is not exact
+    np.testing.assert_allclose(np.unique(sgd.rates)[::-1], expected, rtol=1e-14)
+    assert clf.n_iter_ == 1 + 9 * 3  # an epoch that improves, then 2 + 1 for each rate
+
+
+@pytest.mark.parametrize("solver", STOCHASTIC)
+def test_adaptive_acts_with_every_stochastic_solver(solver, X, y):
+    clf = classifier(
+        solver=solver,
+        learning_rate="adaptive",
+        learning_rate_init=1e-5,  # one division reaches the floor of 1e-6, nearly
+        n_iter_no_change=1,
+        **NOTHING_IMPROVES,
+    ).fit(X, y)
+    assert clf.n_iter_ == 1 + 3 * 2  # rates 1e-5, 2e-6 and 4e-7
+
+
+def test_plateau_multiplies_by_its_factor_until_its_floor(X, y):
+    sgd = RecordingSGD()
+    plateau = Plateau(factor=0.5, patience=1, floor=0.02)
+    classifier(
+        solver=sgd,
+        learning_rate=plateau,
+        learning_rate_init=0.1,
+        n_iter_no_change=3,
+        **NOTHING_IMPROVES,
+    ).fit(X, y)
+    assert np.unique(sgd.rates)[::-1].tolist() == [0.1, 0.05, 0.025, 0.0125]
+
+
+# -- max_iter --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_reaching_max_iter_warns_with_its_value(solver, X, y):
+    clf = classifier(solver=solver, max_iter=3, tol=0)
+    with pytest.warns(ConvergenceWarning) as caught:
+        clf.fit(X, y)
+    assert clf.n_iter_ == 3
+    messages = [str(warning.message) for warning in caught]
+    assert any("Increase max_iter" in message for message in messages)
+    if solver != "lbfgs":
+        assert any("max_iter=3 epochs" in message for message in messages)
+
+
+def test_warning_points_at_the_call_of_fit(X, y):
+    with pytest.warns(ConvergenceWarning) as caught:
+        classifier(max_iter=2).fit(X, y)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_training_that_patience_ends_does_not_warn(X, y):
+    """Warnings are errors in this test session."""
+    classifier(max_iter=20, n_iter_no_change=2, tol=1e3).fit(X, y)
+
+
+def test_partial_fit_does_not_warn(X, y):
+    classifier().partial_fit(X, y, classes=[0, 1])
+
+
+def test_lbfgs_that_converges_does_not_warn(X, y):
+    clf = classifier(solver="lbfgs", tol=1e-2, alpha=1).fit(X, y)
+    assert clf.n_iter_ < 200
+
+
+def test_lbfgs_warns_when_its_evaluations_are_used_up(X, y):
+    clf = classifier(solver="lbfgs", max_fun=3, tol=0)
+    with pytest.warns(ConvergenceWarning, match="max_fun"):
+        clf.fit(X, y)
+
+
+# -- target loss -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_training_stops_at_the_first_loss_at_or_below_the_target(solver, X, y):
+    clf = classifier(solver=solver, learning_rate_init=0.05, target_loss=0.6).fit(X, y)
+    *before, last = clf.loss_curve_
+    assert len(before) >= 1
+    assert last <= 0.6 < min(before)
+
+
+# -- early stopping --------------------------------------------------------------------
+
+
+class Watch:
+    """A scorer that scores as usual and keeps the rows and the scores it saw."""
+
+    def __init__(self, metric):
+        self.metric, self.scores = metric, []
+
+    def __call__(self, estimator, X, y):
+        self.rows = X, y
+        self.scores.append(self.metric(y, estimator.predict(X)))
+        return self.scores[-1]
+
+
+STOPS_EARLY = {
+    "early_stopping": True,
+    "validation_fraction": 0.3,
+    "learning_rate_init": 0.1,
+    "n_iter_no_change": 5,
+}
+
+
+@pytest.mark.parametrize("batch_size", [10, "auto"])
+def test_early_stopping_keeps_the_weights_of_the_best_score(batch_size, X, y):
+    watch = Watch(accuracy_score)
+    clf = classifier(scoring=watch, batch_size=batch_size, **STOPS_EARLY).fit(X, y)
+    assert clf.validation_scores_ == watch.scores
+    assert clf.best_validation_score_ == max(watch.scores)
+    assert clf.score(*watch.rows) == max(watch.scores)
+
+
+def test_weights_kept_are_not_those_of_the_last_epoch(X, y):
+    """Five epochs without improvement were run after the best one."""
+    params = {"batch_size": 10, **STOPS_EARLY}
+    stopped = classifier(**params).fit(X, y)
+    best_epoch = int(np.argmax(stopped.validation_scores_)) + 1
+    assert best_epoch < stopped.n_iter_
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        until_best = classifier(**params, max_iter=best_epoch).fit(X, y)
+    assert all(map(np.array_equal, stopped.coefs_, until_best.coefs_))
+
+
+def test_early_stopping_watches_the_validation_set_it_is_given(X, y):
+    clf = classifier(**STOPS_EARLY)
+    clf.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    assert clf.score(X[40:], y[40:]) == clf.best_validation_score_
+    assert clf.t_ == 40 * clf.n_iter_  # nothing was set aside
+
+
+def test_regressor_stops_by_its_score(X):
+    reg = BackpropRegressor((4,), random_state=0, **STOPS_EARLY)
+    y = X[:, 0] * X[:, 1]
+    reg.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    assert reg.score(X[40:], y[40:]) == reg.best_validation_score_
+
+
+def test_early_stopping_sets_its_fraction_aside(X, y):
+    watch = Watch(accuracy_score)
+    clf = classifier(scoring=watch, **STOPS_EARLY).fit(X, y)
+    assert len(watch.rows[0]) == 0.3 * 60
+    assert clf.t_ == 42 * clf.n_iter_
+
+
+def test_early_stopping_has_no_best_loss(X, y):
+    assert classifier(**STOPS_EARLY).fit(X, y).best_loss_ is None
+
+
+def test_training_without_validation_has_no_scores(X, y):
+    clf = classifier(**NOTHING_IMPROVES).fit(X, y)
+    assert clf.validation_scores_ is None
+    assert clf.best_validation_score_ is None
+
+
+def test_validation_set_does_not_change_the_weights_without_early_stopping(X, y):
+    plain = classifier(**NOTHING_IMPROVES).fit(X, y)
+    watched = classifier(**NOTHING_IMPROVES).fit(X, y, X_val=-X, y_val=y)
+    assert len(watched.validation_scores_) == watched.n_iter_
+    assert all(map(np.array_equal, plain.coefs_, watched.coefs_))

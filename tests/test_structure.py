@@ -1,0 +1,312 @@
+"""The rules of the house that a reader may rely on, read off the source.
+
+Floors, sizes of functions, the public surface, and documentation that is true.
+"""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rules import CLASSIFIER_TASKS
+from sklearn.exceptions import ConvergenceWarning
+
+import skbackprop
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.activations import ACTIVATIONS
+from skbackprop.conventions import CONVENTIONS
+from skbackprop.initializers import INITIALIZERS
+from skbackprop.losses import REGRESSOR_LOSSES
+from skbackprop.optimizers import OPTIMIZERS
+from skbackprop.schedules import SCHEDULES
+
+CLASSES = [BackpropClassifier, BackpropRegressor]
+PACKAGE = Path(skbackprop.__file__).parent
+
+# A module may import those of lower floors only; a package is one floor.
+FLOORS = {
+    "spec": 0,
+    "dropout": 0,
+    "activations": 1,
+    "initializers": 1,
+    "schedules": 1,
+    "optimizers": 1,
+    "conventions": 1,
+    "losses": 2,
+    "layers": 2,
+    "network": 3,
+    "objective": 4,
+    "state": 5,
+    "engines": 6,
+    "training": 7,
+    "stopping": 8,
+    "diagnosis": 8,
+    "derivatives": 8,
+    "door": 8,
+    "tables": 8,
+    "_compat": 8,
+    "parameters": 9,
+    "worked": 9,
+    "fitted": 10,
+    "trace": 10,
+    "gradient_check": 10,
+    "inspection": 10,
+    "displays": 10,
+    "base": 11,
+    "classifier": 12,
+    "regressor": 12,
+    "interop": 13,
+    "__init__": 14,
+}
+CORE = 7  # the highest floor that knows NumPy and SciPy only
+BELOW_STRINGS = 8  # the highest floor on which rules have no names any more
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def module_of(path):
+    """The module, or the package, that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def name_of(path):
+    return str(path.relative_to(PACKAGE))
+
+
+each_file = pytest.mark.parametrize("path", FILES, ids=name_of)
+
+
+# -- imports ---------------------------------------------------------------------------
+
+
+def own_imports(path):
+    """The modules of this package that a file imports, anywhere in it."""
+    package = ["skbackprop", *path.relative_to(PACKAGE).parent.parts]
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            base = base + (node.module or "").split(".") if node.module else base
+            names = [base] if len(base) > 1 else [[*base, a.name] for a in node.names]
+        else:
+            continue
+        yield from (name[1] for name in names if name[0] == "skbackprop")
+
+
+def foreign_imports(tree):
+    """The packages of others that a file imports when it is imported itself."""
+    pending = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.split(".")[0]
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            pending.extend(ast.iter_child_nodes(node))
+
+
+@each_file
+def test_module_has_a_floor(path):
+    assert module_of(path) in FLOORS
+
+
+@each_file
+def test_imports_point_to_a_lower_floor(path):
+    own = module_of(path)
+    imported = set(own_imports(path)) - ({own} if path.parent != PACKAGE else set())
+    too_high = {name for name in imported if FLOORS[name] >= FLOORS[own]}
+    assert not too_high
+
+
+def test_imports_are_found():
+    """The reader of imports reads all their forms."""
+    found = {name for path in FILES for name in own_imports(path)}
+    assert {"spec", "parameters", "state", "engines", "classifier"} <= found
+
+
+@each_file
+def test_core_imports_numpy_and_scipy_only(path):
+    allowed = {"numpy", "scipy", *sys.stdlib_module_names}
+    if FLOORS[module_of(path)] > CORE:
+        allowed |= {"sklearn"}
+    if "numba" in path.name:  # the compiled engine, itself imported on demand
+        allowed |= {"numba"}
+    assert set(foreign_imports(TREES[path])) <= allowed
+
+
+def test_optional_packages_are_not_imported_with_the_package():
+    """In a fresh interpreter."""
+    optional = ["numba", "matplotlib", "onnx", "skl2onnx", "torch"]
+    code = f"import skbackprop, sys; print(sorted(set(sys.modules) & set({optional})))"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PACKAGE.parent,
+    )
+    assert result.stdout.strip() == "[]"
+
+
+# -- functions -------------------------------------------------------------------------
+
+
+def functions(tree):
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+
+
+def body_of(function):
+    """The statements without the docstring."""
+    first, *rest = function.body
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return rest if is_docstring else function.body
+
+
+def n_lines(function):
+    body = body_of(function)
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def only_assigns(function):
+    return function.name == "__init__" and all(
+        isinstance(node, ast.Assign) for node in body_of(function)
+    )
+
+
+def counted_functions():
+    return [
+        (f"{name_of(path)}:{function.name}", n_lines(function))
+        for path, tree in TREES.items()
+        for function in functions(tree)
+        if not only_assigns(function)
+    ]
+
+
+def test_no_function_is_longer_than_forty_lines():
+    assert [(name, n) for name, n in counted_functions() if n > 40] == []
+
+
+def test_nine_of_ten_functions_are_shorter_than_thirty_lines():
+    lengths = np.array([n for _, n in counted_functions()])
+    assert np.mean(lengths < 30) >= 0.9
+
+
+# -- strings end at the estimator ------------------------------------------------------
+
+NAMES_OF_RULES = {
+    *ACTIVATIONS,
+    *CONVENTIONS,
+    *INITIALIZERS,
+    *OPTIMIZERS,
+    *REGRESSOR_LOSSES,
+    *SCHEDULES,
+    *(name for name, _ in CLASSIFIER_TASKS),
+    *("lbfgs", "auto", "numpy", "numba", "balanced", "loss"),
+}
+
+
+def compared_strings(tree):
+    """The strings that something is compared with or matched against."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue):
+            sides = [node.value]
+        else:
+            continue
+        for side in sides:
+            for leaf in ast.walk(side):
+                if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str):
+                    yield leaf.value
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if FLOORS.get(module_of(path), 0) <= BELOW_STRINGS],
+    ids=name_of,
+)
+def test_below_the_estimator_no_rule_is_told_by_its_name(path):
+    assert not NAMES_OF_RULES & set(compared_strings(TREES[path]))
+
+
+# -- public surface --------------------------------------------------------------------
+
+
+def test_public_names():
+    assert skbackprop.__all__ == [
+        "BackpropClassifier",
+        "BackpropRegressor",
+        "__version__",
+        "trace_step",
+    ]
+
+
+def test_public_names_exist():
+    assert all(hasattr(skbackprop, name) for name in skbackprop.__all__)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_only_layers_and_activation_may_be_positional(cls):
+    kinds = {p.name: p.kind for p in inspect.signature(cls).parameters.values()}
+    positional = [
+        n for n, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    ]
+    assert positional == ["hidden_layer_sizes", "activation"]
+
+
+# -- documentation ---------------------------------------------------------------------
+
+
+def documented(cls, section):
+    """Name and type of every entry of a section of the class docstring."""
+    text = inspect.getdoc(cls)
+    body = re.search(rf"^{section}\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", text, re.M | re.S)
+    entries = re.findall(r"^(\w+) : (.*)$", body[1], re.M)
+    return {name: " ".join(kind.split()) for name, kind in entries}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_parameters_are_documented_in_their_order(cls):
+    assert list(documented(cls, "Parameters")) == list(inspect.signature(cls).parameters)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_documented_defaults_are_the_defaults(cls):
+    for name, kind in documented(cls, "Parameters").items():
+        default = re.search(r"default=(.+)$", kind)[1]
+        assert ast.literal_eval(default) == inspect.signature(cls).parameters[name].default
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_documented_attributes_are_those_of_a_fit(cls):
+    X = pd.DataFrame(np.eye(6)[:, :3], columns=["a", "b", "c"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator = cls((2,), max_iter=2).fit(X, [0, 1, 0, 1, 0, 1])
+    attributes = {name for name in dir(estimator) if re.fullmatch(r"[a-z]\w*(?<!_)_", name)}
+    assert attributes == documented(cls, "Attributes").keys()
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_public_methods_are_documented_in_full(cls):
+    for name, method in inspect.getmembers(cls, inspect.isfunction):
+        if name[0] != "_" and method.__module__.startswith("skbackprop"):
+            parameters = list(inspect.signature(method).parameters)[1:]
+            text = inspect.getdoc(method)
+            assert all(re.search(rf"^\*{{0,2}}{p} : ", text, re.M) for p in parameters), (
+                name
+            )
+            assert "Returns\n-------" in text, name
