@@ -164,12 +164,19 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _enter_validation(self, request, data):
         """Return the validation set that was passed to `fit`, or None."""
-        if request.X_val is None and request.y_val is None:
+        given = request.X_val, request.y_val, request.sample_weight_val
+        if all(argument is None for argument in given):
             return None
         if request.X_val is None or request.y_val is None:
-            raise ValueError("X_val and y_val belong together: pass both or neither.")
+            raise ValueError(
+                "X_val and y_val belong together, and sample_weight_val to them: pass both "
+                "or neither."
+            )
         X, y = check_rows_and_y(self, request.X_val, request.y_val, data.X.dtype)
-        target = self._encode(y, Request(X, y, incremental=True), fresh=False)
+        try:
+            target = self._encode(y, Request(X, y, incremental=True), fresh=False)
+        except ValueError as error:
+            raise ValueError(f"y_val does not go with y. {error}") from error
         if target.shape[1] != data.target.shape[1]:
             raise ValueError(
                 f"y_val has {target.shape[1]} outputs, but y has {data.target.shape[1]}. "
@@ -366,6 +373,7 @@ class BaseBackprop(FittedNetwork, ABC):
             return loss, -loss
         trained = _twin(self)  # as it would be if training stopped now
         trained._state = {**state.to_dict(), "best_vector": None}
+        vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
         weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
         scorer = check_scoring(trained, scoring=self.scoring)
         return loss, float(scorer(trained, data.X, validation.y, **weight))
@@ -426,12 +434,18 @@ class BaseBackprop(FittedNetwork, ABC):
             check_array(array, input_name="intercepts", ensure_2d=False)
             for array in intercepts
         ]
+        weights = GivenWeights(coefs, intercepts)
+        weights.check()
         sizes = [len(coefs[0]), *(array.shape[1] for array in coefs)]
-        estimator = cls(
-            **{"hidden_layer_sizes": tuple(sizes[1:-1]), **parameters},
-        )
+        estimator = cls(**{"hidden_layer_sizes": tuple(sizes[1:-1]), **parameters})
         estimator._check_parameters(Request(None, None))
-        return estimator, sizes, GivenWeights(coefs, intercepts)
+        given = estimator.hidden_layer_sizes
+        if rules.hidden_sizes(given, cls.__name__) != sizes[1:-1]:
+            raise ValueError(
+                f"hidden_layer_sizes={given!r} contradicts the weights, which have hidden "
+                f"layers of {sizes[1:-1]} units. Leave it out."
+            )
+        return estimator, sizes, weights
 
     def _hold_weights(self, sizes, weights):
         """Make the state of a training that has not begun yet; `fit` begins a new one."""
@@ -439,8 +453,8 @@ class BaseBackprop(FittedNetwork, ABC):
         self.n_features_in_ = sizes[0]
         state = self._new_state(sizes, dtype, weights)
         self._begin_curves(state, validates=False)
-        self.loss_ = None
         self._conclude(state)
+        self.loss_ = self.best_loss_ = None
         return self
 
 

@@ -158,7 +158,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     scoring : str, callable or None, default=None
         What validation rows are scored with: None (accuracy), "loss" (minus the loss), a
-        scorer's name or a callable ``scorer(estimator, X, y)``.
+        scorer's name or a callable ``scorer(estimator, X, y)``, which also gets
+        `sample_weight` where validation rows have weights.
 
     clip_norm : float or None, default=None
         Largest Euclidean norm of the objective's gradient, which is scaled down to it
@@ -540,6 +541,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """
         estimator, sizes, weights = cls._of_weights(coefs, intercepts, parameters)
         estimator.classes_ = np.unique(classes)
+        if not np.array_equal(estimator.classes_, classes):
+            raise ValueError(
+                f"classes={classes!r} must be sorted and hold each label once, as the "
+                "outputs are: an output belongs to the class at its place."
+            )
         estimator._sparse_labels = False
         estimator._kind = "binary" if len(estimator.classes_) <= 2 else "multiclass"
         if multilabel:
@@ -580,7 +586,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         weight = expand_class_weight(
             self.class_weight, self.classes_, self._class_indices(target), sample_weight
         ).astype(target.dtype)
-        return weight if sample_weight is None else weight * sample_weight
+        weight = weight if sample_weight is None else weight * sample_weight
+        if not weight.any():
+            raise ValueError(
+                "class_weight is zero for every row that has a sample weight, so there is "
+                "nothing to learn from. Give a class of y a positive weight."
+            )
+        return weight
 
     def _check_labels(self, y, request, fresh):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""

@@ -12,6 +12,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
+from .spec import INFINITY, Interval
+
 __all__ = [
     "check_backprop",
     "check_rows",
@@ -21,6 +23,8 @@ __all__ = [
     "expand_class_weight",
     "split_rows",
 ]
+
+NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 
 
 def check_rows(estimator, X, dtype):
@@ -111,6 +115,12 @@ def expand_class_weight(
             f"class_weight has weights for {unknown}, which are not among the classes "
             f"{classes}. Leave them out, or check their type."
         )
+    for label, weight in class_weight.items():
+        if weight not in NOT_NEGATIVE:
+            raise ValueError(
+                f"class_weight of class {label!r} must be {NOT_NEGATIVE}. Got {weight!r} "
+                "instead."
+            )
     per_class = np.array([class_weight.get(label, 1.0) for label in classes], dtype=float)
     return per_class[indices]
 

@@ -167,6 +167,13 @@ class GivenWeights(Spec):
     coefs: Sequence[NDArray]  # (fan_in, fan_out) each
     intercepts: Sequence[NDArray]  # (fan_out,) each
 
+    def check(self):
+        if len(self.coefs) != len(self.intercepts) or len(self.coefs) == 0:
+            raise ValueError(
+                "A network needs one array of weights and one of biases per layer. Got "
+                f"{len(self.coefs)} arrays of weights and {len(self.intercepts)} of biases."
+            )
+
     def __call__(self, layer, kind, weights_shape, rng, out):
         arrays = self.intercepts if kind == "bias" else self.coefs
         shape = np.shape(arrays[layer]) if layer < len(arrays) else None

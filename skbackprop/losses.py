@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from .activations import Activation, Exponential, Identity, Sigmoid, Softmax
-from .spec import INFINITY, Spec, number
+from .spec import INFINITY, Rule, Spec, number
 
 __all__ = [
     "CLASSIFIER_LOSSES",
@@ -188,7 +188,9 @@ def _check_distribution(target, name):
 class SquaredError(Spec):
     """``sum_k (t_k - o_k)^2 / 2`` with ``o = link(z)``, any activation as the link."""
 
-    link: Activation = field(default_factory=Identity)
+    link: Activation = field(
+        default_factory=Identity, metadata={"allowed": Rule(("forward", "backward"))}
+    )
 
     @property
     def output_activation(self):

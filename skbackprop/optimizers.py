@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import INFINITY, Spec, number
+from .spec import INFINITY, Spec, number, switch
 
 __all__ = [
     "OPTIMIZERS",
@@ -64,7 +64,7 @@ class SGD(Spec):
     """
 
     momentum: float = number(0.0, 0, 1)
-    nesterovs_momentum: bool = False
+    nesterovs_momentum: bool = switch(False)
 
     from_estimator = ("momentum", "nesterovs_momentum")
 
@@ -275,6 +275,9 @@ class Rprop(Spec):
         return {"step": np.ones_like(vector), "previous": np.zeros_like(vector)}
 
     def update(self, gradient, memory, learning_rate, t):
+        if learning_rate == 0:  # where a schedule ends; steps are multiples of it
+            gradient[...] = 0
+            return
         step, previous = memory["step"], memory["previous"]
         agreement = np.sign(gradient) * np.sign(previous)
         step[agreement > 0] *= self.increase

@@ -18,7 +18,7 @@ from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
-from .spec import INFINITY, Interval, build, complete, resolve
+from .spec import BOOL, INFINITY, Instance, Interval, build, complete, resolve
 
 __all__ = [
     "check_parameters",
@@ -55,20 +55,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Instance:
-    """The instances of a type."""
-
-    kind: type | tuple[type, ...]
-    words: str
-
-    def __contains__(self, value):
-        return isinstance(value, self.kind)
-
-    def __str__(self):
-        return self.words
-
-
-@dataclass(frozen=True)
 class Either:
     """One kind of value or another."""
 
@@ -82,7 +68,6 @@ class Either:
         return f"{', '.join(most)} or {last}"
 
 
-BOOL = Instance((bool, np.bool_), "a bool")
 NONE = Instance(type(None), "None")
 POSITIVE = Interval(Real, 0, INFINITY, "()")
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
@@ -124,7 +109,7 @@ ALLOWED: dict[str, Allowed] = {
 }
 
 
-PLAIN = {str, int, float, bool, tuple, type(None)}
+PLAIN = {str, int, float, bool, type(None)}
 CHECKED = (
     *ALLOWED,
     *("hidden_layer_sizes", "activation", "dropout", "initializer", "solver"),
@@ -141,10 +126,16 @@ def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
     names = [name for name in CHECKED if name in parameters]
     values = [parameters[name] for name in names]
     sizes = sizes if isinstance(sizes, tuple) else (sizes,)
-    if all(type(v) in PLAIN for v in values) and all(type(size) is int for size in sizes):
+    is_plain = all(type(v) in PLAIN or _is_plain_tuple(v) for v in values)
+    if is_plain and all(type(size) is int for size in sizes):
         _check_plain(owner, tuple(names), *values)
     else:
         _check(dict(zip(names, values, strict=True)), owner)
+
+
+def _is_plain_tuple(value):
+    """Say whether the cache may take it; inside a tuple it would take a True for a 1."""
+    return type(value) is tuple and all(type(v) in (str, int, float) for v in value)
 
 
 @lru_cache(maxsize=1024, typed=True)  # typed: else True would pass as the 1 before it
@@ -325,7 +316,7 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
     _require(value in named or is_object, "learning_rate", owner, words, value)
     if isinstance(value, str):
         return complete(build(SCHEDULES[value], parameters), given)
-    return complete(_checked(value), given)
+    return _checked(complete(value, given))
 
 
 def make_convention(value: str) -> ErrorConvention:

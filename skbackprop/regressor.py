@@ -146,7 +146,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     scoring : str, callable or None, default=None
         What validation rows are scored with: None (R2), "loss" (minus the loss), a
-        scorer's name or a callable ``scorer(estimator, X, y)``.
+        scorer's name or a callable ``scorer(estimator, X, y)``, which also gets
+        `sample_weight` where validation rows have weights.
 
     clip_norm : float or None, default=None
         Largest Euclidean norm of the objective's gradient, which is scaled down to it

@@ -12,7 +12,7 @@ from math import cos, pi
 from numbers import Integral
 from typing import Protocol
 
-from .spec import INFINITY, Spec, number
+from .spec import INFINITY, Rule, Spec, number
 
 __all__ = [
     "SCHEDULES",
@@ -143,12 +143,18 @@ class Warmup(Spec):
     ``rate = then(...) * min(1, (epoch + 1) / n_epochs)``
     """
 
-    then: Schedule = field(default_factory=Constant)
+    then: Schedule = field(
+        default_factory=Constant, metadata={"allowed": Rule(("__call__",))}
+    )
     n_epochs: int = number(5, 1, INFINITY, "[)", Integral)
 
     def __call__(self, step, epoch, samples_seen):
         rate = self.then(step, epoch, samples_seen)
         return rate * min(1.0, (epoch + 1) / self.n_epochs)
+
+    def react(self, memory, n_stale, learning_rate):
+        react = getattr(self.then, "react", None)
+        return react is not None and react(memory, n_stale, learning_rate)
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["INFINITY", "Interval", "Spec", "build", "complete", "number", "resolve"]
+__all__ = [
+    "BOOL",
+    "INFINITY",
+    "Instance",
+    "Interval",
+    "Rule",
+    "Spec",
+    "build",
+    "complete",
+    "number",
+    "resolve",
+    "switch",
+]
 
 INFINITY = float("inf")
 
@@ -49,11 +61,48 @@ class Interval:
         return int(end) if self.kind is Integral else float(end)
 
 
+@dataclass(frozen=True)
+class Instance:
+    """The instances of a type."""
+
+    kind: type | tuple[type, ...]
+    words: str
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, self.kind)
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The objects with certain methods; their classes are not among them."""
+
+    methods: tuple[str, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return not isinstance(value, type) and all(
+            callable(getattr(value, name, None)) for name in self.methods
+        )
+
+    def __str__(self) -> str:
+        return f"an object with {' and '.join(self.methods)}"
+
+
+BOOL = Instance((bool, np.bool_), "a bool")
+
+
 def number(
     default: Any, low: float, high: float, ends: str = "[]", kind: type = Real
 ) -> Any:
     """Declare a dataclass field that takes a number of an interval."""
     return field(default=default, metadata={"allowed": Interval(kind, low, high, ends)})
+
+
+def switch(default: bool) -> Any:
+    """Declare a dataclass field that takes a bool."""
+    return field(default=default, metadata={"allowed": BOOL})
 
 
 @dataclass(kw_only=True)
@@ -96,13 +145,13 @@ class Spec:
         for f in fields(self):
             value = getattr(self, f.name)
             allowed = f.metadata.get("allowed")
-            if isinstance(value, Spec):
-                value.check()
-            elif allowed is not None and value not in allowed and value is not f.default:
+            if allowed is not None and value not in allowed and value is not f.default:
                 raise ValueError(
                     f"The {f.name!r} parameter of {type(self).__name__} must be "
                     f"{allowed}. Got {value!r} instead."
                 )
+            if isinstance(value, Spec):
+                value.check()
 
 
 def build(cls: type[Spec], parameters: Mapping[str, Any]) -> Spec:
@@ -141,12 +190,11 @@ def resolve(
     """
     if isinstance(value, str) and value in registry:
         return registry[value]
-    is_object = not isinstance(value, (str, type))
-    if is_object and all(callable(getattr(value, name, None)) for name in methods):
+    if value in Rule(methods):
         return value
     names = ", ".join(repr(name) for name in sorted(registry))
     hint = f" Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
     raise ValueError(
-        f"The {parameter!r} parameter of {owner} must be a str among {{{names}}} or an "
-        f"object with {' and '.join(methods)}. Got {value!r} instead.{hint}"
+        f"The {parameter!r} parameter of {owner} must be a str among {{{names}}} or "
+        f"{Rule(methods)}. Got {value!r} instead.{hint}"
     )

@@ -11,6 +11,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
+collect_ignore = ["scripts"]  # run by test_drop_in_scripts
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_blas_thread():

@@ -33,5 +33,5 @@ def check_finite(loss: float, state: State, learning_rate: float) -> None:
             f"Training diverged: the loss became {loss} in epoch {state.epoch + 1}, "
             f"step {state.step + 1}, with a learning rate of {learning_rate:g}. Try a "
             "smaller learning rate, scale the inputs (for example with StandardScaler), "
-            "or clip extreme values of X and y."
+            "or set clip_norm to bound the gradient."
         )

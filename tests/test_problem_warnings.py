@@ -1,0 +1,191 @@
+"""A training that came to little says why, once per cause, in a ConvergenceWarning."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
+
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.initializers import GivenWeights
+
+DEAD = "units of hidden layer"
+CONSTANT = "predicts the same for every row"
+NOT_MOVED = "weights hardly moved"
+UNSCALED = "the largest column of X is"
+CAUSES = [DEAD, CONSTANT, NOT_MOVED, UNSCALED]
+
+
+@pytest.fixture
+def X(rng):
+    return rng.standard_normal((60, 3))
+
+
+def warnings_of(estimator, *args):
+    """What fit warns of, besides too few epochs."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.fit(*args)
+    too_few = ("Not converged after", "L-BFGS stopped with")
+    return [w for w in caught if not str(w.message).startswith(too_few)]
+
+
+def causes_of(estimator, *args):
+    """The causes that fit warns of, each as often as it does."""
+    messages = [str(w.message) for w in warnings_of(estimator, *args)]
+    assert all(any(cause in message for cause in CAUSES) for message in messages)
+    return [cause for message in messages for cause in CAUSES if cause in message]
+
+
+def of_dead_units(layer=0):
+    """Two hidden layers of relu units, one of them so negative that no row reaches it."""
+    intercepts = [np.zeros(4), np.ones(5), np.zeros(1)]
+    intercepts[layer] -= 1e3
+    rng = np.random.RandomState(1)
+    coefs = [rng.standard_normal(shape) for shape in [(3, 4), (4, 5), (5, 1)]]
+    return {"hidden_layer_sizes": (4, 5), "initializer": GivenWeights(coefs, intercepts)}
+
+
+# -- each cause ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_dead_layer(layer, solver, X):
+    """Rows that reach no unit are all predicted alike; layers above a dead one may live."""
+    params = of_dead_units(layer)
+    regressor = BackpropRegressor(**params, solver=solver, max_iter=20)
+    found = warnings_of(regressor, X, X[:, 0])
+    messages = [str(w.message) for w in found if DEAD in str(w.message)]
+    n_units = params["hidden_layer_sizes"][layer]
+    assert messages[0].startswith(
+        f"All {n_units} units of hidden layer {layer + 1} are dead"
+    )
+    assert "activation='leaky_relu'" in messages[0]
+
+
+def test_dead_layer_of_a_classifier(X):
+    classifier = BackpropClassifier(**of_dead_units(), max_iter=20)
+    assert DEAD in causes_of(classifier, X, (X[:, 0] > 0).astype(int))
+
+
+def test_constant_output(X):
+    """Features far from zero saturate every tanh unit: alive, and the same for all rows."""
+    regressor = BackpropRegressor((4,), "tanh", max_iter=20, random_state=0)
+    assert causes_of(regressor, 1e4 + X, X[:, 0]) == [CONSTANT]
+
+
+def test_constant_output_of_a_classifier(X):
+    classifier = BackpropClassifier((4,), "tanh", max_iter=20, random_state=0)
+    assert causes_of(classifier, 1e4 + X, (X[:, 0] > 0).astype(int)) == [CONSTANT]
+
+
+@pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
+def test_learning_rate_so_small_that_nothing_moved(cls, X):
+    y = np.repeat([0, 1], 30) if cls is BackpropClassifier else 3 - X[:, 0]
+    estimator = cls((4,), learning_rate=1e-12, max_iter=20, random_state=0)
+    assert causes_of(estimator, X, y) == [NOT_MOVED]
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+@pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
+def test_unscaled_inputs(cls, form, X):
+    """The third column says nothing, 1e5 times louder than the first, which says all."""
+    X[:, 2] *= 1e5
+    y = (X[:, 0] > 0).astype(int) if cls is BackpropClassifier else X[:, 0]
+    estimator = cls((4,), max_iter=20, random_state=0)
+    found = warnings_of(estimator, form(X), y)
+    assert len(found) == 1
+    assert UNSCALED in str(found[0].message)
+    assert "e+05 times the smallest" in str(found[0].message)
+    assert "StandardScaler" in str(found[0].message)
+
+
+def test_zero_columns_are_not_unscaled(X):
+    """A column of zeros has no scale; a poor fit to noise has no other cause."""
+    X[:, 2] = 0
+    y = np.random.RandomState(1).standard_normal(60)
+    regressor = BackpropRegressor((4,), max_iter=20, random_state=0)
+    assert causes_of(regressor, X, y) == []
+
+
+def test_multilabel_targets_are_diagnosed_too(X):
+    y = (X[:, :2] > 0).astype(int)
+    classifier = BackpropClassifier((4,), "tanh", max_iter=20, random_state=0)
+    assert causes_of(classifier, 1e4 + X, y) == [CONSTANT]
+
+
+def test_several_causes_are_all_named(X):
+    params = of_dead_units()
+    regressor = BackpropRegressor(**params, learning_rate=1e-12, max_iter=20)
+    found = causes_of(regressor, X, 100 + X[:, 0])
+    assert sorted(found) == sorted([NOT_MOVED, DEAD, CONSTANT])
+
+
+# -- no cause --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_healthy_classifier_warns_of_nothing(activation, solver):
+    classifier = BackpropClassifier(
+        (8,), activation, solver=solver, learning_rate=0.02, random_state=0
+    )
+    assert causes_of(classifier, *load_iris(return_X_y=True)) == []
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_healthy_regressor_warns_of_nothing(solver, X):
+    regressor = BackpropRegressor((8,), solver=solver, learning_rate=0.02, random_state=0)
+    assert causes_of(regressor, X, X[:, 0]) == []
+
+
+def test_unscaled_inputs_that_are_learnt_nevertheless_are_fine(X):
+    """The loud column is the one that counts."""
+    X[:, 2] *= 1e5
+    classifier = BackpropClassifier((8,), learning_rate=0.02, random_state=0)
+    assert causes_of(classifier, X, (X[:, 2] > 0).astype(int)) == []
+
+
+@pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
+def test_target_of_one_value_is_no_failure(cls, X):
+    """To predict the same for every row is right here."""
+    assert causes_of(cls((4,), max_iter=20, random_state=0), X, np.ones(60)) == []
+
+
+def test_some_dead_units_are_no_failure(X):
+    coefs = [np.eye(3)[:, [0, 0]], np.ones((2, 1))]
+    weights = GivenWeights(coefs, [np.array([5.0, -1e3]), np.array([-5.0])])
+    regressor = BackpropRegressor((2,), initializer=weights, max_iter=5)
+    assert causes_of(regressor, X, X[:, 0]) == []
+
+
+def test_partial_fit_warns_of_nothing(X):
+    regressor = BackpropRegressor(**of_dead_units(), learning_rate=1e-12)
+    regressor.partial_fit(X, X[:, 0])  # a warning would be an error here
+
+
+# -- like every other warning ----------------------------------------------------------
+
+
+def test_warnings_are_convergence_warnings_at_the_line_of_the_call(X):
+    found = warnings_of(BackpropRegressor(**of_dead_units(), max_iter=5), X, X[:, 0])
+    assert len(found) > 1
+    assert {w.category for w in found} == {ConvergenceWarning}
+    assert {w.filename for w in found} == {__file__}
+
+
+def test_warnings_can_be_silenced(X):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        BackpropRegressor(**of_dead_units(), max_iter=5).fit(X, X[:, 0])
+    assert caught == []
+
+
+def test_warning_does_not_undo_the_fit(X):
+    regressor = BackpropRegressor(**of_dead_units(), max_iter=5)
+    assert warnings_of(regressor, X, X[:, 0])
+    assert np.isfinite(regressor.predict(X)).all()
