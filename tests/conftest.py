@@ -11,7 +11,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-collect_ignore = ["scripts"]  # run by test_drop_in_scripts
+collect_ignore = ["benchmarks", "scripts"]  # programs; test_drop_in_scripts runs the latter
 
 
 @pytest.fixture(scope="session", autouse=True)

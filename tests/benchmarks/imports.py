@@ -27,10 +27,10 @@ print(time.perf_counter() - start)
 def measure_imports(contestants, n_rounds):
     """Return the median seconds of every import that matters for the contestants.
 
-    The first time, which reads the disk and may write bytecode, does not count.
+    Of several times the first, which reads the disk and may write bytecode, does not count.
     """
     return {
-        title: median([_import(first, module) for _ in range(n_rounds + 1)][1:])
+        title: median([_import(first, module) for _ in range(n_rounds)][n_rounds > 1 :])
         for title, (first, module, contestant) in STATEMENTS.items()
         if contestant in contestants
     }

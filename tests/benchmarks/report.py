@@ -17,8 +17,8 @@ def report(record):
         names = [w.name for w in table.workloads if w.name in record["results"]]
         if names:
             sections += _sections(table, names, record)
-    if record["imports"]:
-        sections.append(_imports(record))
+    sections.append(_seconds("Import", "import of", record["imports"]))
+    sections.append(_seconds("Threads", "16 small fits", record["threads"]))
     sections.append(_faster_peers(record))
     sections.append(_goals(record))
     sections.append(_losses(record))
@@ -54,7 +54,7 @@ def _machine(record):
     return "\n".join(lines)
 
 
-# -- one table of times, one of ratios ------------------------------------------------
+# -- one table of times, one of ratios -------------------------------------------------
 
 
 def _sections(table, names, record):
@@ -115,7 +115,7 @@ def ratio_of(record, name, own, other):
     return median(theirs / ours for theirs, ours in pairs)
 
 
-# -- faster peers, imports, goals, losses -----------------------------------------------------------
+# -- faster peers, plain times, goals, losses ------------------------------------------
 
 
 def _faster_peers(record):
@@ -126,7 +126,7 @@ def _faster_peers(record):
         peer = _fastest(record, name, record["peers"])
         ratio = ratio_of(record, name, own, peer) if own and peer else None
         if ratio is not None and ratio < 1:
-            items.append(f"- {name}: {title_of(peer)} takes {ratio:.2g} of the time")
+            items.append(f"- {name}: {title_of(peer)}, {ratio:.2g} of the {title_of(own)}")
     if not items or record["is_quick"]:
         return ""
     return "\n".join(["### Where a peer is faster than every engine", "", *items])
@@ -138,9 +138,12 @@ def _fastest(record, name, contestants):
     return min(medians, key=medians.get, default=None)
 
 
-def _imports(record):
-    rows = [[name, _number(s, 1e3)] for name, s in record["imports"].items()]
-    return f"### Import\n\n{_markdown(['import of', 'milliseconds'], rows)}"
+def _seconds(title, header, seconds):
+    """A table of plain times that are nobody's contest."""
+    if not seconds:
+        return ""
+    rows = [[name, _number(value, 1e3)] for name, value in seconds.items()]
+    return f"### {title}\n\n{_markdown([header, 'milliseconds'], rows)}"
 
 
 def _goals(record):
@@ -203,7 +206,7 @@ def _loss(value):
     return "" if value is None else f"{value:.4f}"
 
 
-# -- plain helpers --------------------------------------------------------------------
+# -- plain helpers ---------------------------------------------------------------------
 
 
 def title_of(name):

@@ -17,6 +17,7 @@ from agreement import disagreements, figure_of
 from contestants import FLOOR, PEERS, Worker, engine
 from imports import measure_imports
 from report import replace_section, report
+from threads import measure_threads
 from workloads import all_tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -72,6 +73,7 @@ def measure(options):
         "peers": [contestant.name for contestant in peers],
         "results": {},
         "imports": {},
+        "threads": {},
         "disagreements": [],
     }
     for workload in _chosen(options):
@@ -82,6 +84,8 @@ def measure(options):
         worker.close()
     if _is_chosen("import", options):
         record["imports"] = measure_imports(record["engines"] + record["peers"], n_rounds)
+    if _is_chosen("threads", options):
+        record["threads"] = measure_threads(n_rounds, max_iter=2 if options.quick else 40)
     return record
 
 
