@@ -83,6 +83,7 @@ class Worker:
             target=_serve, args=(far_end, contestant), daemon=True
         )
         self._process.start()
+        far_end.close()  # or a process that dies would never be noticed
 
     def versions(self):
         """Return the versions of what the contestant needs."""
@@ -99,10 +100,6 @@ class Worker:
     def answer(self):
         """Return what the last run came to: parameters, or predicted labels."""
         return self._ask("answer")
-
-    def close(self):
-        self._connection.close()
-        self._process.join()
 
     def _ask(self, *request):
         self._connection.send(request)

@@ -40,7 +40,7 @@ def main():
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("--peers", type=_names, default=list(PEERS), help="of sklearn, torch, jax")
+    add("--peers", type=_peers, default=list(PEERS), help="of sklearn, torch, jax")
     add("--engines", type=_names, default=["numpy", "numba"], help="numpy, numba, auto")
     add("--only", default="", help="workloads, or tables, whose name contains this")
     add("--rounds", type=int, default=7, help="how often everything is repeated")
@@ -57,13 +57,29 @@ def _names(text):
     return [name for name in text.split(",") if name]
 
 
+def _peers(text):
+    unknown = [name for name in _names(text) if name not in PEERS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {unknown}; there are {list(PEERS)}")
+    return _names(text)
+
+
 def measure(options):
     """Run everything that was asked for; return the record that is reported."""
     engines = _installed([engine(name) for name in options.engines])
     peers = _installed([PEERS[name] for name in options.peers])
     workers = [Worker(contestant) for contestant in (*engines, *peers, FLOOR)]
     n_rounds = 1 if options.quick else options.rounds
-    record = {
+    results, differences, import_times, thread_times = {}, [], {}, {}
+    for workload in _chosen(options):
+        results[workload.name], figures = run(workload, workers, n_rounds)
+        differences += disagreements(workload, figures)
+    if _is_chosen("import", options):
+        names = [contestant.name for contestant in (*engines, *peers)]
+        import_times = measure_imports(names, n_rounds)
+    if _is_chosen("threads", options):
+        thread_times = measure_threads(n_rounds, max_iter=2 if options.quick else 40)
+    return {
         "date": date.today().isoformat(),
         "machine": _machine(),
         "versions": {k: v for worker in workers for k, v in worker.versions().items()},
@@ -71,22 +87,11 @@ def measure(options):
         "is_quick": options.quick,
         "engines": [contestant.name for contestant in engines],
         "peers": [contestant.name for contestant in peers],
-        "results": {},
-        "imports": {},
-        "threads": {},
-        "disagreements": [],
+        "results": results,
+        "imports": import_times,
+        "threads": thread_times,
+        "disagreements": differences,
     }
-    for workload in _chosen(options):
-        result, figures = run(workload, workers, n_rounds)
-        record["results"][workload.name] = result
-        record["disagreements"] += disagreements(workload, figures)
-    for worker in workers:
-        worker.close()
-    if _is_chosen("import", options):
-        record["imports"] = measure_imports(record["engines"] + record["peers"], n_rounds)
-    if _is_chosen("threads", options):
-        record["threads"] = measure_threads(n_rounds, max_iter=2 if options.quick else 40)
-    return record
 
 
 def _installed(contestants):
