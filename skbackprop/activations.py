@@ -32,6 +32,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "slope",
 ]
 
 
@@ -49,6 +50,16 @@ class Activation(Protocol):
 
     def backward(self, saved: NDArray, delta: NDArray) -> None:
         """Multiply `delta` by f'(z), in place."""
+
+
+def slope(activation: Activation, z: NDArray, a: NDArray) -> NDArray | None:
+    """Return f'(z) of every unit, None where the activation of a unit depends on others."""
+    saved = a if activation.saves == "activation" else z
+    slope, of_one_unit = np.ones_like(saved), np.zeros_like(saved)
+    of_one_unit[:, 0] = 1
+    activation.backward(saved, slope)
+    activation.backward(saved, of_one_unit)
+    return None if (np.abs(of_one_unit[:, 1:]) > 0).any() else slope
 
 
 @dataclass(kw_only=True)

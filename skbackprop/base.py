@@ -32,7 +32,12 @@ from .training import minimize_lbfgs, train
 __all__ = ["BaseBackprop", "Request", "has_partial_fit"]
 
 AUTO_BATCH_SIZE = 200
-CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
+CURVES = (
+    "loss_curve_",
+    "learning_rate_curve_",
+    "validation_scores_",
+    "validation_loss_curve_",
+)
 DIAGNOSED_ROWS = 2_000  # enough to see what is wrong, and cheap beside an epoch
 REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
@@ -215,7 +220,7 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _begin_curves(self, state, validates):
         """Begin curves for this call, and say what `best` will be measured in."""
-        self.loss_curve_ = []
+        self.loss_curve_, self.learning_rate_curve_ = [], []
         self.validation_scores_, self.validation_loss_curve_ = (
             ([], []) if validates else (None, None)
         )
@@ -270,7 +275,7 @@ class BaseBackprop(FittedNetwork, ABC):
             options={"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol},
             is_over=lambda report: self._is_over(report, plan, state, patience, validation),
         )
-        self.loss_ = float(result.fun)
+        self.loss_ = np.float64(result.fun)
         if not state.watches_score:
             state.best = max(state.best, -self.loss_)
         if not result.success:
@@ -344,8 +349,9 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _record(self, report, objective, state, validation):
         """Append to the curves, print if asked to; return what patience watches."""
-        self.loss_ = report.loss
-        self.loss_curve_.append(report.loss)
+        self.loss_ = np.float64(report.loss)
+        self.loss_curve_.append(self.loss_)
+        self.learning_rate_curve_.append(report.learning_rate)
         speaks = report.epoch == 1 or report.epoch % max(1, int(self.verbose)) == 0
         if speaks:
             self._say(f"Iteration {report.epoch}, loss = {report.loss:.8f}")

@@ -118,21 +118,22 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     early_stopping : bool, default=False
         Whether to set `validation_fraction` of the rows aside, to stop when the score
-        on them no longer improves, and to keep the weights of the best score. Has no
-        effect on "lbfgs".
+        on them no longer improves, and to keep the weights of the best score. "lbfgs"
+        does so only with validation rows that are passed to `fit`.
 
     validation_fraction : float, default=0.1
         Fraction of the rows that `early_stopping` sets aside; at least one row per class,
         and two in all.
 
     beta_1 : float, default=0.9
-        Decay of the first moment of "adam", in [0, 1).
+        Decay of the first moment of "adam", "adamw" and "nadam", in [0, 1).
 
     beta_2 : float, default=0.999
-        Decay of the second moment of "adam", in [0, 1).
+        Decay of the second moment of "adam", "adamw" and "nadam", in [0, 1).
 
     epsilon : float, default=1e-8
-        Added to the root of the second moment of "adam".
+        Added to the root of the second moment of "adam", "adamw" and "nadam", and of the
+        squares of "rmsprop" and "adagrad".
 
     n_iter_no_change : int or inf, default=10
         Patience: epochs without an improvement of `tol` that are borne.
@@ -187,6 +188,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     loss_curve_ : list of float
         Objective of every epoch (of every iteration for "lbfgs").
+
+    learning_rate_curve_ : list of float
+        Learning rate at the first step of every epoch; 1 for "lbfgs".
 
     validation_loss_curve_ : list of float or None
         Loss of the validation rows after every epoch, without the penalty.

@@ -55,7 +55,7 @@ def _dead_layers(objective, vector, X):
 
 
 def _is_constant(output):
-    return len(output) > 1 and np.ptp(output, axis=0).max() <= 1e-6 * np.abs(output).max()
+    return len(output) > 1 and np.ptp(output, axis=0).max() <= 1e-4 * np.abs(output).max()
 
 
 def _scale_ratio(X):

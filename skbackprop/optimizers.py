@@ -255,6 +255,8 @@ class Adagrad(Spec):
 class Rprop(Spec):
     """A step size of its own for every parameter (Riedmiller & Braun, 1993).
 
+    No update is taken back, as in the variant iRprop- of Igel & Hüsken (2003):
+
         step   <- step * increase   where the gradient kept its sign
         step   <- step * decrease   where it changed; the gradient then counts as 0
         update <- sign(gradient) * step

@@ -8,7 +8,7 @@ from html import escape
 from itertools import zip_longest
 from textwrap import wrap
 
-__all__ = ["Section", "as_html", "as_text", "numeral"]
+__all__ = ["Section", "as_html", "as_text"]
 
 WIDTH = 100  # columns of a terminal
 
@@ -27,12 +27,6 @@ class Section:
     names: Row = ()
     rows: Sequence[Row] = ()
     flush_right: bool = False  # all columns but the first
-
-
-def numeral(value: float, digits: int = 6) -> str:
-    """Return a number with some significant digits, in parentheses where it is negative."""
-    text = f"{value + 0:.{digits}g}"  # the sum turns -0 into 0
-    return f"({text})" if text.startswith("-") else text
 
 
 def as_text(sections: Sequence[Section], width: int = WIDTH) -> str:

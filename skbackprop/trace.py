@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .activations import slope
 from .door import check_backprop
 from .engines import NumpyEngine
 from .network import Network
@@ -348,7 +349,7 @@ def _hidden_signals(activation, work):
         "net_input": work.net_input,
         "activation": work.activation,
         "error": None,
-        "slope": _slope(activation, work.net_input, work.activation),
+        "slope": slope(activation, work.net_input, work.activation),
     }
 
 
@@ -359,15 +360,5 @@ def _output_signals(objective, work):
         "net_input": z,
         "activation": output,
         "error": objective.convention.orient(output - objective.batch.target),
-        "slope": None if link is None else _slope(link, z, output),
+        "slope": None if link is None else slope(link, z, output),
     }
-
-
-def _slope(activation, net_input, output):
-    """Return the derivative of each unit's activation, None where units share it."""
-    saved = output if activation.saves == "activation" else net_input
-    slope, single = np.ones_like(saved), np.zeros_like(saved)
-    single[:, 0] = 1
-    activation.backward(saved, slope)
-    activation.backward(saved, single)
-    return None if single[:, 1:].any() else slope

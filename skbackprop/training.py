@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
-from .engines import Engine, check_finite
+from .engines import Engine
 from .state import Data, Plan, State
 
 __all__ = ["EpochReport", "minimize_lbfgs", "train"]
@@ -20,13 +20,15 @@ class EpochReport(NamedTuple):
     epoch: int
     step: int
     loss: float
-    learning_rate: float
+    learning_rate: float  # of its first step
 
 
 def train(plan: Plan, state: State, data: Data, engine: Engine) -> Iterator[EpochReport]:
     """Train for ever, one :class:`EpochReport` per epoch; stop by not asking for more."""
+    learning_rate = plan.learning_rate(state)
     for loss in engine.epochs(plan, state, data):
-        yield EpochReport(state.epoch, state.step, loss, plan.learning_rate(state))
+        yield EpochReport(state.epoch, state.step, loss, learning_rate)
+        learning_rate = plan.learning_rate(state)
 
 
 def minimize_lbfgs(
@@ -65,7 +67,12 @@ def minimize_lbfgs(
             options=options,
             callback=report,
         )
-    check_finite(float(result.fun), state, 1.0)
+    if not np.isfinite(result.fun):
+        raise ValueError(
+            f"Training diverged: L-BFGS ended with a loss of {result.fun} after "
+            f"{result.nit} iterations. Scale the inputs and y (for example with "
+            "StandardScaler), or try a stochastic solver."
+        )
     state.vector[...] = result.x
     result.success |= was_stopped
     return result

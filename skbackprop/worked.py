@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +15,10 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from scipy.special import xlogy
 
-from .tables import Section, numeral
+from .formulas import joined, numeral, plain, products, put_in, some, summed
+from .tables import Section
 
 __all__ = ["sections"]
-
-ALL_UP_TO = 4  # units, rows or terms; of more than these only the first few are shown
-FEW = 2
 
 
 def sections(trace) -> list[Section]:
@@ -44,16 +41,16 @@ def _title(trace):
         *(len(lay.bias_before) for lay in trace.layers),
     ]
     words, n_rows = _words(trace), len(trace.rows)
-    rows = _joined([str(trace.rows[r]) for r in _some(n_rows)], n_rows, ", ")
+    rows = joined([str(trace.rows[r]) for r in some(n_rows)], n_rows, ", ")
     network = "-".join(map(str, sizes))
+    move = words.move.format(update="the update", parameter="the parameter")
     return Section(
         heading=f"One training step: {network} network, step {trace.step}",
         prose=[
             f"row{'s' if n_rows > 1 else ''} {rows} of X",
-            f"learning rate {_plain(trace.learning_rate)}, {trace.plan.optimizer}",
+            f"learning rate {plain(trace.learning_rate)}, {trace.plan.optimizer}",
             f"error e = {words.error} (o output, t target): signals point "
-            f"{words.direction}, so "
-            + words.move.format(update="the update", parameter="the parameter"),
+            f"{words.direction}, so {move}",
             "every line below: a quantity, the numbers put in, the result",
         ],
     )
@@ -92,11 +89,11 @@ def _errors(trace):
     lines = [
         (
             f"e[{k}]{of_row}",
-            _put_in(formula, o=output[r, k], t=trace.target[r, k]),
+            put_in(formula, o=output[r, k], t=trace.target[r, k]),
             error[r, k],
         )
         for r, of_row in _rows(trace)
-        for k in _some(n_outputs)
+        for k in some(n_outputs)
     ]
     return Section(
         heading="Error",
@@ -140,24 +137,24 @@ def _loss_numbers(trace, formula, r):
     output = trace.layers[-1]
     n_outputs = output.error.shape[1]
     terms = [
-        _put_in(
+        put_in(
             formula.term,
             o=output.activation[r, k],
             t=trace.target[r, k],
             e=output.error[r, k],
         )
-        for k in _some(n_outputs)
+        for k in some(n_outputs)
     ]
-    return formula.whole.format(_joined(terms, n_outputs))
+    return formula.whole.format(joined(terms, n_outputs))
 
 
 def _mean(trace, of_rows):
     """Return the weighted mean over the rows, with its numbers."""
     n_rows = len(of_rows)
     if trace.sample_weight is None:
-        losses = [numeral(of_rows[r]) for r in _some(n_rows)]
-        return f"({_joined(losses, n_rows)}) / {n_rows}"
-    return _products(_shares(trace), of_rows)
+        losses = [numeral(of_rows[r]) for r in some(n_rows)]
+        return f"({joined(losses, n_rows)}) / {n_rows}"
+    return products(_shares(trace), of_rows)
 
 
 def _penalty(trace):
@@ -200,10 +197,8 @@ class _Layer:
         self.numbers = trace.layers[number]
         self.n_inputs, self.n_units = self.numbers.weights_before.shape
         self.is_output = number == len(trace.layers) - 1
-        self.below, self.letter = (
-            "x" if number == 0 else "a",
-            "o" if self.is_output else "a",
-        )
+        self.below = "x" if number == 0 else "a"
+        self.letter = "o" if self.is_output else "a"
         self.norm = _clipped_norm(trace)
         self.decay = getattr(trace.plan.optimizer, "weight_decay", 0.0)
         objective = trace.plan.objective
@@ -219,20 +214,19 @@ class _Layer:
         numbers, letter, lines = self.numbers, self.letter, []
         for r, of_row in _rows(self.trace):
             inputs = _dense(numbers.inputs[[r]])[0]
-            for j in _some(self.n_units):
+            for j in some(self.n_units):
                 z, bias = numbers.net_input[r, j], numeral(numbers.bias_before[j])
-                terms = _products(inputs, numbers.weights_before[:, j])
+                terms = products(inputs, numbers.weights_before[:, j])
                 lines.append((f"z[{j}]{of_row}", f"{bias} + {terms}", z))
                 a = numbers.activation[r, j]
-                put_in = _put_in(
-                    _summed(self.formula, numbers.net_input[r]), self.activation, z=z
+                value = put_in(
+                    summed(self.formula, numbers.net_input[r]), self.activation, z=z
                 )
-                lines.append((f"{letter}[{j}]{of_row}", put_in, a))
+                lines.append((f"{letter}[{j}]{of_row}", value, a))
                 if numbers.mask is not None:
-                    put_in = f"{numeral(numbers.mask[r, j])} * {numeral(a)}"
-                    lines.append(
-                        (f"dropped a[{j}]{of_row}", put_in, numbers.mask[r, j] * a)
-                    )
+                    mask = numbers.mask[r, j]
+                    kept = f"{numeral(mask)} * {numeral(a)}"
+                    lines.append((f"dropped a[{j}]{of_row}", kept, mask * a))
         where = ", a from the layer below" if self.number else ""
         prose = [
             f"z[j] = b[j] + sum over i of {self.below}[i] * w[i, j]{where}",
@@ -246,13 +240,14 @@ class _Layer:
         numbers, lines = self.numbers, []
         delta = self._output_delta() if self.is_output else self._hidden_delta()
         for r, of_row in _rows(self.trace):
-            for j in _some(self.n_units):
+            for j in some(self.n_units):
                 if delta.needs_slope:
                     z, a = numbers.net_input[r, j], numbers.activation[r, j]
-                    put_in = _put_in(self.slope, self.activation, z=z, a=a)
-                    lines.append((f"slope[{j}]{of_row}", put_in, numbers.slope[r, j]))
-                put_in = delta.numbers(r, j)
-                lines.append((f"delta[{j}]{of_row}", put_in, numbers.delta[r, j]))
+                    slope = put_in(self.slope, self.activation, z=z, a=a)
+                    lines.append((f"slope[{j}]{of_row}", slope, numbers.slope[r, j]))
+                lines.append(
+                    (f"delta[{j}]{of_row}", delta.numbers(r, j), numbers.delta[r, j])
+                )
         prose = [f"delta[j] = {delta.prose}"]
         if delta.needs_slope:
             slope = re.sub(r"\ba\b", self.letter, self.slope) or "f'(z)"
@@ -293,15 +288,15 @@ class _Layer:
             f"{' * '.join(factors)} * {chain}",
             lambda r, j: (
                 " * ".join(numeral(factor[r, j]) for factor in factors.values())
-                + f" * ({_products(above.delta[r], above.weights_before[j])})"
+                + f" * ({products(above.delta[r], above.weights_before[j])})"
             ),
             needs_slope=True,
         )
 
     def move(self):
         lines = []
-        for j in _some(self.n_units):
-            for i in _some(self.n_inputs):
+        for j in some(self.n_units):
+            for i in some(self.n_inputs):
                 lines += self._moves("weights", (i, j))
             lines += self._moves("bias", (j,))
         of_rows = "sum over rows of " if len(self.trace.rows) > 1 else ""
@@ -334,7 +329,7 @@ class _Layer:
             (f"gradient of {name}", self._gradient_numbers(part, index, before), gradient),
             *self._rule_lines(part, index, clipped, update),
             (
-                words.move.format(update=_plain(update), parameter=name),
+                words.move.format(update=plain(update), parameter=name),
                 f"{self._shrunk(part, before)} {words.operator} {numeral(update)}",
                 after,
             ),
@@ -348,10 +343,10 @@ class _Layer:
     def _gradient_numbers(self, part, index, before):
         delta = self.numbers.delta[:, index[-1]]
         if part == "bias":
-            return _joined([numeral(delta[r]) for r in _some(len(delta))], len(delta))
+            return joined([numeral(delta[r]) for r in some(len(delta))], len(delta))
         inputs = _dense(self.numbers.inputs[:, [index[0]]])[:, 0]
         alpha = numeral(self.trace.plan.objective.alpha)
-        return _products(inputs, delta) + self._penalty(alpha, numeral(before))
+        return products(inputs, delta) + self._penalty(alpha, numeral(before))
 
     def _shrunk(self, part, before):
         """Return a parameter, with the decay of weights, as the begin of a formula."""
@@ -379,7 +374,7 @@ class _Layer:
         results = {**self._memory(trace.memory_after, part, index), "update": update}
         lines = []
         for name, formula in getattr(optimizer, "written", (("update", ""),)):
-            lines.append((name, _put_in(formula, optimizer, **known), results[name]))
+            lines.append((name, put_in(formula, optimizer, **known), results[name]))
             known[name] = results[name]
         return lines
 
@@ -397,63 +392,20 @@ class _Layer:
         return Section(heading=heading, prose=prose, rows=rows)
 
 
-# -- numbers as text -------------------------------------------------------------------
-
-
 def _table(lines, **sizes):
-    """Return lines as rows of a table; say what is left out of it."""
-    rows = [(quantity, numbers, _plain(result)) for quantity, numbers, result in lines]
-    left_out = [
-        f"{n - len(_some(n))} more {what}" for what, n in sizes.items() if n > ALL_UP_TO
-    ]
+    """Return lines as rows of a table; say how many rows, units, ... are left out of it."""
+    rows = [(quantity, numbers, plain(result)) for quantity, numbers, result in lines]
+    left_out = [f"{n - len(some(n))} more {what}" for what, n in sizes.items()]
+    left_out = [words for words in left_out if not words.startswith("0 ")]
     if left_out and rows:
         rows.append(("...", f"({' and '.join(left_out)})", ""))
     return rows
 
 
-def _some(n):
-    return range(n if n <= ALL_UP_TO else FEW)
-
-
 def _rows(trace):
-    """Yield the rows that are shown, each with words for it where there are several."""
+    """Return the rows that are shown, each with words for it where there are several."""
     n_rows = len(trace.rows)
-    return [(r, f" of row {trace.rows[r]}" if n_rows > 1 else "") for r in _some(n_rows)]
-
-
-def _joined(terms, n, separator=" + "):
-    rest = [f"... ({n - len(terms)} more)"] if n > len(terms) else []
-    return separator.join([*terms, *rest])
-
-
-def _products(a, b):
-    """Return the sum of products of two arrays, with numbers."""
-    terms = [f"{numeral(a[i])} * {numeral(b[i])}" for i in _some(len(a))]
-    return _joined(terms, len(a))
-
-
-def _plain(number):
-    return f"{number + 0:.6g}"
-
-
-def _put_in(formula, rule=None, **numbers):
-    """Put numbers, and the parameters of a rule, in the place of names in a formula."""
-
-    def number(name):
-        value = numbers.get(name[0], getattr(rule, name[0], None))
-        return numeral(value) if isinstance(value, Real) else name[0]
-
-    put_in = re.sub(r"[a-z]\w*", number, formula)
-    return re.sub(r"\(\((-[^()]*)\)\)", r"(\1)", put_in)  # exp((-1)) is exp(-1)
-
-
-def _summed(formula, z):
-    """Write out the sum over the units of a layer, where the formula has one."""
-    before, is_sum, term = formula.partition("sum(")
-    if not is_sum:
-        return formula
-    terms = [_put_in(term[:-1], z=z[j]) for j in _some(len(z))]
-    return f"{before}({_joined(terms, len(z))})"
+    return [(r, f" of row {trace.rows[r]}" if n_rows > 1 else "") for r in some(n_rows)]
 
 
 # -- facts about the step --------------------------------------------------------------
@@ -466,11 +418,13 @@ def _words(trace):
 def _clipped_norm(trace):
     """Return the norm of the gradient where it was clipped, else None."""
     limit = trace.plan.clip_norm
-    gradients = [
-        a.ravel() for n in trace.layers for a in (n.weights_gradient, n.bias_gradient)
-    ]
-    norm = np.linalg.norm(np.concatenate(gradients))
-    return norm if limit is not None and norm > limit else None
+    if limit is None:
+        return None
+    parts = [(layer.weights_gradient, layer.bias_gradient) for layer in trace.layers]
+    norm = np.linalg.norm(
+        np.concatenate([array.ravel() for pair in parts for array in pair])
+    )
+    return norm if norm > limit else None
 
 
 def _weight_sum(trace):
@@ -486,20 +440,16 @@ def _shares(trace):
 
 
 def _share_words(trace):
+    """Return how a row's share of the mean ends a formula."""
     if len(trace.rows) == 1:
         return ""
-    return (
-        f" / {len(trace.rows)}"
-        if trace.sample_weight is None
-        else " * weight / sum of weights"
-    )
+    is_weighted = trace.sample_weight is not None
+    return " * weight / sum of weights" if is_weighted else f" / {len(trace.rows)}"
 
 
 def _share_numbers(trace, r):
-    if len(trace.rows) == 1:
-        return ""
-    if trace.sample_weight is None:
-        return f" / {len(trace.rows)}"
+    if len(trace.rows) == 1 or trace.sample_weight is None:
+        return _share_words(trace)
     return f" * {numeral(trace.sample_weight[r])} / {numeral(_weight_sum(trace))}"
 
 

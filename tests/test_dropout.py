@@ -93,6 +93,27 @@ def test_smaller_rate_silences_a_part_of_what_a_larger_one_does():
     assert many[few].all()
 
 
+def murmur_finalizer(word):
+    """fmix32 of MurmurHash3, in Python's integers."""
+    word ^= word >> 16
+    word = word * 0x85EBCA6B & 0xFFFFFFFF
+    word ^= word >> 13
+    word = word * 0xC2B2AE35 & 0xFFFFFFFF
+    return word ^ word >> 16
+
+
+def test_mask_is_the_hash_of_its_place():
+    """Else a training saved by one version would go on with other masks in the next."""
+    assert murmur_finalizer(1) == 0x514E28B7  # published
+    key = 0
+    for number in (2, 3, 4):  # layer, step, seed
+        key = murmur_finalizer(key ^ number)
+    words = [murmur_finalizer(murmur_finalizer(i) ^ key) for i in range(60)]
+    kept = np.reshape(words, (12, 5)) >= 0.3 * 2**32
+    found = mask(seed=4, step=3, layer=2, rate=0.3, shape=(12, 5))
+    assert np.array_equal(found != 0, kept)
+
+
 def chi_square(first, second):
     """The statistic of independence of two arrays of booleans, one degree of freedom."""
     observed = np.histogram2d(first.ravel(), second.ravel(), bins=2)[0]

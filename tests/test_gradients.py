@@ -63,24 +63,26 @@ class Problem:
 
 
 def small_problem(activation, loss, n_outputs, rng):
-    """Seven rows through two hidden layers, on which no unit is near a kink.
+    """Ten rows through two hidden layers, on which no unit is near a kink.
 
     Functions with a kink have it at zero: of the net input (relu), or of the error
-    (absolute error). Net inputs of the outputs lie on both sides of it.
+    (absolute error). The net inputs of every unit lie on both sides of it.
     """
     network = Network.of_sizes([4, 5, 3, n_outputs], [activation] * 2)
     vector = rng.uniform(-1, 1, network.n_parameters)
     parameters = network.parameters(vector)
     X = rng.uniform(-1, 1, (100, 4))
-    parameters.layers[-1].bias[...] -= np.median(network.net_output(parameters, X), axis=0)
     target = random_target(loss, 100, n_outputs, rng)
     work = network.allocate(100, X.dtype, separate=True)
+    for own, layer_work in zip(parameters.layers, work, strict=True):
+        network.forward(parameters, X, work)
+        own.bias[...] -= np.median(layer_work.net_input, axis=0)
     z = network.forward(parameters, X, work)
     output = np.empty_like(z)
     loss.predict(z, out=output)
     distances = [*(np.abs(layer.net_input) for layer in work), np.abs(output - target)]
-    good = np.flatnonzero(np.hstack(distances).min(axis=1) > KINK_MARGIN)[:7]
-    assert len(good) == 7
+    good = np.flatnonzero(np.hstack(distances).min(axis=1) > KINK_MARGIN)[:10]
+    assert len(good) == 10
     objective = Objective(
         network=network, loss=loss, alpha=0, convention=OutputMinusTarget()
     )

@@ -82,6 +82,15 @@ def test_constant_output_of_a_classifier(X):
     assert causes_of(classifier, 1e4 + X, (X[:, 0] > 0).astype(int)) == [CONSTANT]
 
 
+def test_output_that_is_constant_but_for_a_few_digits(X):
+    """1 and a few hundred-thousandths, where the target is 5 and units."""
+    weights = GivenWeights([[[1e-5], [0.0], [0.0]]], [[1.0]])
+    regressor = BackpropRegressor(
+        (), initializer=weights, solver="sgd", learning_rate=1e-7, max_iter=5
+    )
+    assert causes_of(regressor, X, 5 + X[:, 0]) == [CONSTANT]
+
+
 @pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
 def test_learning_rate_so_small_that_nothing_moved(cls, X):
     y = np.repeat([0, 1], 30) if cls is BackpropClassifier else 3 - X[:, 0]

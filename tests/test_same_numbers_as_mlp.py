@@ -109,11 +109,20 @@ STORAGE_CASES = cases_of(
     each("batch_size", [7]),
     storages=[name for name in STORAGES if name != "dense"],
 )
+EARLY_STOPPING = {
+    "early_stopping": True,
+    "validation_fraction": 0.2,
+    "n_iter_no_change": 4,
+}
 EARLY_STOPPING_CASES = cases_of(
     ["binary", "multilabel", "continuous", "outputs"],
     [NESTEROV, ADAM],
     each("activation", ACTIVATIONS),
-    [{"early_stopping": True, "validation_fraction": 0.2, "n_iter_no_change": 4}],
+    [EARLY_STOPPING],
+)
+# an accuracy that stays the same is an improvement of 0
+EARLY_STOPPING_CASES += cases_of(
+    ["binary"], [NESTEROV, ADAM], [EARLY_STOPPING | {"tol": 0}]
 )
 LAYER_CASES = cases_of(
     ["multiclass", "continuous"],

@@ -50,9 +50,11 @@ FLOORS = {
     "derivatives": 8,
     "door": 8,
     "tables": 8,
+    "formulas": 8,
     "_compat": 8,
     "parameters": 9,
     "worked": 9,
+    "faults": 9,
     "fitted": 10,
     "trace": 10,
     "gradient_check": 10,
@@ -249,7 +251,14 @@ def test_public_names():
     assert skbackprop.__all__ == [
         "BackpropClassifier",
         "BackpropRegressor",
+        "LossCurveDisplay",
+        "NetworkDisplay",
+        "WeightsDisplay",
         "__version__",
+        "check_gradient",
+        "hidden_activations",
+        "input_gradient",
+        "summary",
         "trace_step",
     ]
 
