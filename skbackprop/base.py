@@ -22,7 +22,6 @@ from sklearn.utils import check_array, check_random_state
 from . import parameters as rules
 from .diagnosis import diagnose
 from .door import check_rows_and_y, check_sample_weight, check_target, split_rows
-from .engines import NumpyEngine
 from .fitted import FittedNetwork
 from .initializers import GivenWeights
 from .state import Data, Plan, State
@@ -247,10 +246,11 @@ class BaseBackprop(FittedNetwork, ABC):
         """Train until patience, target or max_iter ends it; partial_fit: one epoch."""
         plan = self._plan(state, incremental)
         state.refresh(plan)
+        engine, state.engine = self._engine(plan, state, data)
         before = None if incremental else state.vector.copy()
         patience = self._patience(self.n_iter_no_change, state)
         n_epochs = 1 if incremental else self.max_iter
-        for report in islice(train(plan, state, data, NumpyEngine()), n_epochs):
+        for report in islice(train(plan, state, data, engine), n_epochs):
             if self._is_over(report, plan, state, patience, validation):
                 break
         else:
@@ -264,6 +264,7 @@ class BaseBackprop(FittedNetwork, ABC):
         self._refuse_what_lbfgs_ignores(validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
         plan, before = self._plan(state, incremental=False), state.vector.copy()
+        engine, _ = self._engine(plan, state, data)
         patience = self._patience(
             self.n_iter_no_change if state.watches_score else np.inf, state
         )
@@ -271,7 +272,7 @@ class BaseBackprop(FittedNetwork, ABC):
             plan,
             state,
             data,
-            NumpyEngine(),
+            engine,
             options={"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol},
             is_over=lambda report: self._is_over(report, plan, state, patience, validation),
         )
@@ -310,6 +311,9 @@ class BaseBackprop(FittedNetwork, ABC):
             shuffle=self.shuffle,
             clip_norm=self.clip_norm,
         )
+
+    def _engine(self, plan, state, data):
+        return rules.make_engine(self.engine, plan, data, before=state.engine)
 
     def _batch_size(self, state, optimizer, incremental):
         if optimizer is None:

@@ -169,6 +169,15 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     target_loss : float or None, default=None
         Training stops as soon as an entry of `loss_curve_` is at or below it.
 
+    engine : {"auto", "numpy", "numba"} or object, default="auto"
+        What runs the epochs. "numpy" is always there. "numba" compiles a whole epoch and
+        gives the same numbers to rounding; it needs ``pip install "skbackprop[numba]"``,
+        takes dense X and the rules of this package, and compiles once per machine, which
+        takes the better part of a minute. "auto" takes it for a training that is long
+        enough to gain from it, judged by the shapes of data and network, and stays with
+        its choice when training goes on. An object follows
+        :class:`skbackprop.engines.Engine`.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -294,6 +303,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         scoring=None,
         clip_norm=None,
         target_loss=None,
+        engine="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -326,6 +336,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.scoring = scoring
         self.clip_norm = clip_norm
         self.target_loss = target_loss
+        self.engine = engine
 
     def fit(
         self,

@@ -13,12 +13,14 @@ from sklearn.metrics import get_scorer_names
 
 from .activations import ACTIVATIONS, Activation
 from .conventions import CONVENTIONS, ErrorConvention
+from .engines import ENGINES, Engine, fastest
 from .initializers import INITIALIZERS, Initializer
 from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
 from .spec import BOOL, INFINITY, Instance, Interval, build, complete, resolve
+from .state import Data, Plan
 
 __all__ = [
     "check_parameters",
@@ -26,6 +28,7 @@ __all__ = [
     "make_activations",
     "make_convention",
     "make_dropout",
+    "make_engine",
     "make_initializer",
     "make_loss",
     "make_network",
@@ -113,7 +116,7 @@ PLAIN = {str, int, float, bool, type(None)}
 CHECKED = (
     *ALLOWED,
     *("hidden_layer_sizes", "activation", "dropout", "initializer", "solver"),
-    *("learning_rate", "scoring", "class_weight"),
+    *("learning_rate", "scoring", "class_weight", "engine"),
 )
 
 
@@ -154,6 +157,7 @@ def _check(parameters, owner):
     make_schedule(parameters, owner)
     make_optimizer(parameters, owner)
     _check_scoring(parameters["scoring"], owner)
+    _check_engine(parameters["engine"], owner)
     if "class_weight" in parameters:
         value = parameters["class_weight"]
         _require(value in CLASS_WEIGHT, "class_weight", owner, CLASS_WEIGHT, value)
@@ -169,6 +173,12 @@ def _check_scoring(scoring, owner):
         "None, 'loss', a name of sklearn.metrics.get_scorer_names() or a callable",
         scoring,
     )
+
+
+def _check_engine(engine, owner):
+    methods = ("why_not", "epochs", "reduce")
+    known = {**ENGINES, "auto": None}
+    resolve(engine, known, parameter="engine", owner=owner, methods=methods)
 
 
 def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -> None:
@@ -317,6 +327,27 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
     if isinstance(value, str):
         return complete(build(SCHEDULES[value], parameters), given)
     return _checked(complete(value, given))
+
+
+def make_engine(
+    value: Any, plan: Plan, data: Data, before: str | None
+) -> tuple[Engine, str | None]:
+    """Return the engine and its name, None for an object.
+
+    "auto" stays with the engine that trained `before`, wherever that can go on.
+    """
+    if not isinstance(value, str):
+        engine, name = value, None
+    else:
+        name = value
+        if value == "auto":
+            goes_on = before in ENGINES and ENGINES[before]().why_not(plan, data) is None
+            name = before if goes_on else fastest(plan, data)
+        engine = ENGINES[name]()
+    obstacle = engine.why_not(plan, data)
+    if obstacle is not None:
+        raise ValueError(f"{obstacle} With engine='auto' another engine takes over.")
+    return engine, name
 
 
 def make_convention(value: str) -> ErrorConvention:

@@ -157,6 +157,15 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     target_loss : float or None, default=None
         Training stops as soon as an entry of `loss_curve_` is at or below it.
 
+    engine : {"auto", "numpy", "numba"} or object, default="auto"
+        What runs the epochs. "numpy" is always there. "numba" compiles a whole epoch and
+        gives the same numbers to rounding; it needs ``pip install "skbackprop[numba]"``,
+        takes dense X and the rules of this package, and compiles once per machine, which
+        takes the better part of a minute. "auto" takes it for a training that is long
+        enough to gain from it, judged by the shapes of data and network, and stays with
+        its choice when training goes on. An object follows
+        :class:`skbackprop.engines.Engine`.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (n_inputs, n_units)
@@ -269,6 +278,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         scoring=None,
         clip_norm=None,
         target_loss=None,
+        engine="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -300,6 +310,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         self.scoring = scoring
         self.clip_norm = clip_norm
         self.target_loss = target_loss
+        self.engine = engine
 
     def fit(
         self,

@@ -54,6 +54,7 @@ class State:
     n_stale: int = 0  # epochs since the last improvement
     best: float = -np.inf  # the largest score, or minus the smallest loss
     best_vector: NDArray | None = None  # the parameters of the best score
+    engine: str | None = None  # the name of what trained last, so that it goes on
 
     @classmethod
     def resume(cls, values: dict[str, Any]) -> State:

@@ -1,6 +1,7 @@
 """What every test runs under: one BLAS thread, and scikit-learn's array API checks."""
 
 import os
+from importlib.util import find_spec
 
 # Before NumPy and SciPy are imported. The environment also reaches joblib's workers.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -11,7 +12,22 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
+from skbackprop.engines import NumbaEngine  # noqa: E402
+
 collect_ignore = ["benchmarks", "scripts"]  # programs; test_drop_in_scripts runs the latter
+if find_spec("numba") is None:
+    collect_ignore.append("test_engines.py")
+
+ENGINE = os.environ.get("SKBACKPROP_TEST_ENGINE")  # what engine="auto" takes if it can
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_engine():
+    """Let one engine run all tests that do not name another, for a comparison of both."""
+    with pytest.MonkeyPatch.context() as patch:
+        if ENGINE is not None:
+            patch.setattr(NumbaEngine, "pays", lambda self, plan, data: ENGINE == "numba")
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Relu
 from skbackprop.conventions import OutputMinusTarget
+from skbackprop.engines import NumpyEngine
 from skbackprop.initializers import INITIALIZERS, GlorotUniform
 from skbackprop.losses import LogLoss, SquaredError
 from skbackprop.optimizers import SGD
@@ -83,6 +84,7 @@ INVALID = {
     "scoring": ["no_such", 3, ["accuracy"]],
     "clip_norm": NOT_POSITIVE,
     "target_loss": ["low", np.nan, True],
+    "engine": ["no_such", None, 3, NumpyEngine, Relu()],
 }
 
 

@@ -140,8 +140,8 @@ def test_core_imports_numpy_and_scipy_only(path):
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
     if FLOORS[module_of(path)] > CORE:
         allowed |= {"sklearn"}
-    if "numba" in path.name:  # the compiled engine, itself imported on demand
-        allowed |= {"numba"}
+    if "numba_engine" in path.parts:  # imported on demand
+        allowed |= {"numba", "llvmlite"}
     assert set(foreign_imports(TREES[path])) <= allowed
 
 

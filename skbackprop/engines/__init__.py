@@ -1,6 +1,19 @@
 """Engines: the loop over the batches of an epoch."""
 
+from __future__ import annotations
+
+from ..state import Data, Plan
 from .base import Engine, check_finite
+from .numba_engine import NumbaEngine
 from .numpy_engine import NumpyEngine
 
-__all__ = ["Engine", "NumpyEngine", "check_finite"]
+__all__ = ["ENGINES", "Engine", "NumbaEngine", "NumpyEngine", "check_finite", "fastest"]
+
+ENGINES = {"numpy": NumpyEngine, "numba": NumbaEngine}
+
+
+def fastest(plan: Plan, data: Data) -> str:
+    """Return the name of the engine that trains this in the shortest time."""
+    compiled = NumbaEngine()
+    pays = compiled.pays(plan, data) and compiled.why_not(plan, data) is None
+    return "numba" if pays else "numpy"

@@ -59,10 +59,6 @@ class WithSkbackprop(_Estimators):
     def make(self, parameters):
         from skbackprop import BackpropClassifier
 
-        import inspect  # DEV
-
-        if "engine" not in inspect.signature(BackpropClassifier).parameters:  # DEV
-            return BackpropClassifier(**parameters)  # DEV
         return BackpropClassifier(engine=self.engine, **parameters)
 
 

@@ -296,6 +296,7 @@ def _growth():
             data=Synthetic(6_400, 30),
             hidden=(64,) * n,
             batch_size=32,
+            epochs=3,
         )
         for n in (1, 2, 4, 8, 16)
     ]

@@ -1,0 +1,93 @@
+"""Loops over rows that several kernels share."""
+
+from __future__ import annotations
+
+from .compilation import glue
+from .numerics import exp
+
+__all__ = [
+    "add_rows",
+    "add_to_rows",
+    "copy",
+    "exp_of_rows",
+    "fill",
+    "flat",
+    "multiply",
+    "sum_of",
+    "sum_of_products",
+]
+
+
+@glue
+def flat(a):
+    """Return a view without rows, which may be too short for vector instructions."""
+    return a.reshape(a.size)
+
+
+@glue
+def fill(out, value):
+    """Fill `out` with a value."""
+    for i in range(len(out)):
+        out[i] = value
+
+
+@glue
+def copy(a, out):
+    """Fill `out` with a."""
+    for i in range(len(out)):
+        out[i] = a[i]
+
+
+@glue
+def multiply(factors, out):
+    """Multiply `out` by factors, in place."""
+    for i in range(len(out)):
+        out[i] *= factors[i]
+
+
+@glue
+def sum_of(a):
+    """Return the sum."""
+    total = type(a[0])(0)
+    for i in range(len(a)):
+        total += a[i]
+    return total
+
+
+@glue
+def sum_of_products(a, b):
+    """Return the inner product."""
+    total = type(a[0])(0)
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
+
+
+@glue
+def add_to_rows(bias, out):
+    """Add the same bias to each row of `out`, in place."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] += bias[j]
+
+
+@glue
+def add_rows(a, out):
+    """Add all rows of `a` to `out`, in place."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            out[j] += a[i, j]
+
+
+@glue
+def exp_of_rows(z, out):
+    """Fill `out` with exp(z - largest of the row), which cannot overflow; z is changed."""
+    for i in range(z.shape[0]):
+        top = z[i, 0]
+        for j in range(1, z.shape[1]):
+            top = z[i, j] if z[i, j] > top else top
+        for j in range(z.shape[1]):
+            z[i, j] -= top
+    shifted, exponentials = flat(z), flat(out)
+    for i in range(len(shifted)):
+        exponentials[i] = exp(shifted[i])

@@ -1,0 +1,512 @@
+"""The compiled engine: the numbers of the NumPy engine, and what it says if it cannot.
+
+Not collected where Numba is not installed.
+"""
+
+import _thread
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_allclose, assert_array_equal
+from rules import (
+    HIDDEN_ACTIVATIONS,
+    LOSSES,
+    LOSSES_AND_OUTPUTS,
+    OPTIMIZER_OBJECTS,
+    SCHEDULE_OBJECTS,
+    labels,
+    n_outputs_of,
+    random_target,
+)
+from scipy import sparse
+from sklearn.base import is_classifier
+from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.activations import Relu, Tanh
+from skbackprop.conventions import CONVENTIONS
+from skbackprop.engines import NumbaEngine
+from skbackprop.engines.numba_engine.epoch import run_epoch
+from skbackprop.losses import AbsoluteError, LogLoss, Quantile, SquaredError
+from skbackprop.optimizers import SGD, Lion, Rprop
+
+PAYS = NumbaEngine.pays  # as it is, before a test session makes one engine the default
+
+N_ROWS = 40
+SMALL = {
+    "hidden_layer_sizes": (5, 4),
+    "activation": "tanh",
+    "learning_rate_init": 0.02,
+    "batch_size": 16,
+    "random_state": 0,
+}
+# Both engines round differently in every sum; five epochs amplify that a few hundred times.
+# The absolute term is for parameters on their way through zero.
+SAME = {
+    np.float64: {"rtol": 1e-10, "atol": 1e-13},
+    np.float32: {"rtol": 1e-4, "atol": 1e-5},
+}
+# Where only the sign of a gradient or an error counts, rounding may turn a number near zero
+# into its opposite, and the step with it. One epoch from weights and data drawn from
+# continuous distributions has no such number; later ones may meet it.
+SIGN_RULES = AbsoluteError, Quantile, Lion, Rprop
+# rows that are gathered and multiplied by BLAS, and so few that loops multiply them
+BATCH_SIZES = [16, 3]
+
+
+@pytest.fixture(autouse=True)
+def few_epochs():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+@pytest.fixture
+def X(rng):
+    return rng.standard_normal((N_ROWS, 3))
+
+
+@pytest.fixture
+def y(rng):
+    return labels("multiclass", N_ROWS, rng)
+
+
+def fitted(engine, X, y, sample_weight=None, **params):
+    y = y.ravel() if y.shape[1:] == (1,) else y
+    cls = BackpropRegressor if y.dtype.kind == "f" else BackpropClassifier
+    estimator = cls(**{**SMALL, "max_iter": 5, **params}, engine=engine)
+    return estimator.fit(X, y, sample_weight=sample_weight)
+
+
+def parameters_of(estimator):
+    return np.concatenate([a.ravel() for a in estimator.coefs_ + estimator.intercepts_])
+
+
+def assert_engines_agree(X, y, sample_weight=None, **params):
+    """Same parameters, loss curve and counts, and the training moved."""
+    expected = fitted("numpy", X, y, sample_weight, **params)
+    compiled = fitted("numba", X, y, sample_weight, **params)
+    tolerance = SAME[X.dtype.type]
+    assert_allclose(parameters_of(compiled), parameters_of(expected), **tolerance)
+    assert_allclose(compiled.loss_curve_, expected.loss_curve_, **tolerance)
+    assert (compiled.n_iter_, compiled.t_) == (expected.n_iter_, expected.t_)
+    assert parameters_of(compiled).dtype == X.dtype
+    unmoved = {"solver": "sgd", "learning_rate": 1e-30, "max_iter": 1}
+    start = fitted("numpy", X, y, **params | unmoved)
+    assert np.abs(parameters_of(expected) - parameters_of(start)).max() > 1e-4
+
+
+def epochs_for(*rules):
+    return 1 if any(isinstance(rule, SIGN_RULES) for rule in rules) else 5
+
+
+both_precisions = pytest.mark.parametrize("dtype", SAME, ids=lambda dtype: dtype.__name__)
+
+
+# -- agreement over the registries -----------------------------------------------------
+
+
+@both_precisions
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+@pytest.mark.parametrize("name", HIDDEN_ACTIVATIONS)
+def test_engines_agree_for_every_activation(name, batch_size, dtype, X, y):
+    activation = HIDDEN_ACTIVATIONS[name]
+    assert_engines_agree(X.astype(dtype), y, activation=activation, batch_size=batch_size)
+
+
+@both_precisions
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+@pytest.mark.parametrize("name", LOSSES_AND_OUTPUTS)
+def test_engines_agree_for_every_loss_and_link(name, batch_size, dtype, X, rng):
+    loss, n_outputs = LOSSES_AND_OUTPUTS[name]
+    target = random_target(loss, N_ROWS, n_outputs, rng)
+    params = {"loss": loss, "batch_size": batch_size, "max_iter": epochs_for(loss)}
+    assert_engines_agree(X.astype(dtype), target, **params)
+
+
+@both_precisions
+@pytest.mark.parametrize("name", OPTIMIZER_OBJECTS)
+def test_engines_agree_for_every_optimizer(name, dtype, X, y):
+    solver = OPTIMIZER_OBJECTS[name]
+    batch_size = "auto" if isinstance(solver, Rprop) else 7
+    params = {"solver": solver, "batch_size": batch_size, "max_iter": epochs_for(solver)}
+    assert_engines_agree(X.astype(dtype), y, **params)
+
+
+@pytest.mark.parametrize("name", SCHEDULE_OBJECTS)
+def test_engines_agree_for_every_schedule(name, X, y):
+    """`tol` lets every epoch count as stalled, so that those that react do."""
+    params = {"learning_rate": SCHEDULE_OBJECTS[name], "tol": 1e3, "n_iter_no_change": 2}
+    assert_engines_agree(X, y, **params)
+
+
+def test_engines_agree_for_a_schedule_of_steps(X, y):
+    """One of the user's own, which changes within an epoch."""
+    assert_engines_agree(X, y, learning_rate=lambda step, epoch, seen: 0.1 / (step + 1))
+
+
+SETTINGS = {
+    "one row": {"batch_size": 1},
+    "seven rows": {"batch_size": 7},
+    "eight rows": {"batch_size": 8},
+    "all rows": {"batch_size": N_ROWS},
+    "rows in order": {"shuffle": False},
+    "no hidden layer": {"hidden_layer_sizes": ()},
+    "one unit": {"hidden_layer_sizes": (1,)},
+    "wide layers": {"hidden_layer_sizes": (300, 70)},
+    "deep": {"hidden_layer_sizes": (4, 5, 6, 5, 4)},
+    "an activation per layer": {"activation": ["gelu", "relu"]},
+    "no penalty": {"alpha": 0.0},
+    "strong penalty": {"alpha": 10.0},
+    "clipping": {"clip_norm": 0.01},
+    "clipping that never acts": {"clip_norm": 1e6},
+    "dropout": {"dropout": 0.3},
+    "dropout, few rows": {"dropout": (0.5, 0.2), "batch_size": 3},
+    "dropout, net input saved": {"dropout": 0.3, "activation": "silu"},
+    "weight decay": {"solver": "adamw"},
+    "weight decay, clipping, penalty": {"solver": "adamw", "clip_norm": 0.1, "alpha": 1.0},
+    "early stopping": {"early_stopping": True, "validation_fraction": 0.3, "max_iter": 20},
+    "target_minus_output": {"error_convention": "target_minus_output"},
+}
+
+
+@both_precisions
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_engines_agree_for_every_setting(setting, dtype, X, y):
+    assert_engines_agree(X.astype(dtype), y, **SETTINGS[setting])
+
+
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel-indicator"])
+def test_engines_agree_for_every_kind_of_label_with_sample_weight(kind, batch_size, X, rng):
+    y, weight = labels(kind, N_ROWS, rng), rng.uniform(0, 2, N_ROWS)
+    assert_engines_agree(X, y, weight, batch_size=batch_size)
+
+
+def test_batches_of_weight_zero_take_no_step_in_either_engine(X, y):
+    """A schedule of steps would tell: the rate of a step that is not taken is used next."""
+    weight = np.repeat([0.0, 1.0, 0.0, 2.0], N_ROWS // 4)
+    params = {"learning_rate": lambda step, epoch, seen: 0.1 / (step + 1)}
+    assert_engines_agree(X, y, weight, shuffle=False, batch_size=5, **params)
+
+
+def read_only(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+STORAGES = {
+    "Fortran order": np.asfortranarray,
+    "read-only": read_only,
+    "every second column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "list": np.ndarray.tolist,
+}
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_compiled_numbers_do_not_depend_on_how_X_is_stored(storage, X, y):
+    expected = fitted("numba", X, y)
+    found = fitted("numba", STORAGES[storage](X), y)
+    assert_array_equal(parameters_of(found), parameters_of(expected))
+
+
+def test_nothing_is_compiled_twice_but_for_the_two_precisions(X, y):
+    for dtype in SAME:
+        for depth in range(4):
+            fitted("numba", read_only(X.astype(dtype)), y, hidden_layer_sizes=(3,) * depth)
+            fitted("numba", X.astype(dtype, order="F"), y, activation="relu", solver="sgd")
+    assert len(run_epoch.signatures) <= 2
+
+
+# -- error conventions -----------------------------------------------------------------
+
+
+def assert_conventions_agree(X, y, **params):
+    forth, back = (
+        fitted("numba", X, y, error_convention=convention, **params)
+        for convention in CONVENTIONS
+    )
+    assert forth.loss_curve_ == back.loss_curve_
+    assert np.array_equal(parameters_of(forth), parameters_of(back))
+
+
+@both_precisions
+@pytest.mark.parametrize("name", OPTIMIZER_OBJECTS)
+def test_compiled_weights_do_not_depend_on_the_convention(name, dtype, X, y):
+    solver = OPTIMIZER_OBJECTS[name]
+    batch_size = "auto" if isinstance(solver, Rprop) else 7
+    params = {"clip_norm": 0.1, "alpha": 1.0, "dropout": 0.2}
+    X = X.astype(dtype)
+    assert_conventions_agree(X, y, solver=solver, batch_size=batch_size, **params)
+
+
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+@pytest.mark.parametrize("name", LOSSES)
+def test_compiled_weights_do_not_depend_on_the_convention_for_any_loss(
+    name, batch_size, X, rng
+):
+    loss = LOSSES[name]
+    target = random_target(loss, N_ROWS, n_outputs_of(loss)[-1], rng)
+    assert_conventions_agree(X, target, loss=loss, batch_size=batch_size)
+
+
+# -- where it cannot run ---------------------------------------------------------------
+
+
+class OwnTanh(Tanh):
+    pass
+
+
+class OwnLoss(LogLoss):
+    pass
+
+
+class OwnSGD(SGD):
+    pass
+
+
+WHY_NOT = {
+    "lbfgs": ({"solver": "lbfgs"}, "takes no steps"),
+    "activation": ({"activation": OwnTanh()}, "does not know OwnTanh"),
+    "one activation": ({"activation": [Relu(), OwnTanh()]}, "does not know OwnTanh"),
+    "loss": ({"loss": OwnLoss()}, "does not know OwnLoss"),
+    "link": ({"loss": SquaredError(link=OwnTanh())}, "does not know OwnTanh"),
+    "optimizer": ({"solver": OwnSGD()}, "does not know OwnSGD"),
+}
+
+
+@pytest.mark.parametrize("case", WHY_NOT)
+def test_compiled_engine_says_what_it_cannot_run(case, X, y):
+    params, sentence = WHY_NOT[case]
+    with pytest.raises(ValueError, match=f"{sentence}.* engine='auto'"):
+        fitted("numba", X, y, **params)
+
+
+@pytest.mark.parametrize("case", WHY_NOT)
+def test_auto_takes_the_numpy_engine_where_the_compiled_one_cannot_run(
+    case, X, y, monkeypatch
+):
+    monkeypatch.setattr(NumbaEngine, "pays", lambda self, plan, data: True)
+    params, _ = WHY_NOT[case]
+    expected = fitted("numpy", X, y, **params)
+    assert_array_equal(
+        parameters_of(fitted("auto", X, y, **params)), parameters_of(expected)
+    )
+
+
+@pytest.mark.parametrize("make_sparse", [sparse.csr_array, sparse.csc_matrix])
+def test_compiled_engine_refuses_sparse_rows_and_auto_does_not(
+    make_sparse, X, y, monkeypatch
+):
+    monkeypatch.setattr(NumbaEngine, "pays", lambda self, plan, data: True)
+    with pytest.raises(ValueError, match="dense X only"):
+        fitted("numba", make_sparse(X), y)
+    expected = fitted("numpy", make_sparse(X), y)
+    assert_array_equal(
+        parameters_of(fitted("auto", make_sparse(X), y)), parameters_of(expected)
+    )
+
+
+def test_compiled_engine_says_when_compiling_is_switched_off(X, y, monkeypatch):
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    with pytest.raises(ValueError, match="NUMBA_DISABLE_JIT"):
+        fitted("numba", X, y)
+
+
+def test_compiled_engine_says_when_compiled_code_cannot_be_kept(tmp_path):
+    """In a fresh interpreter, without a directory that Numba could write to."""
+    code = """
+    import numba.core.caching as caching
+    caching.CacheImpl._locator_classes = []
+    from skbackprop import BackpropClassifier
+    BackpropClassifier(engine="numba").fit([[0.0], [1.0]], [0, 1])
+    """
+    result = run_in_fresh_interpreter(code)
+    assert "ValueError: Numba finds no directory to keep compiled code in" in result.stderr
+
+
+# -- what "auto" takes -----------------------------------------------------------------
+
+
+def engine_of(estimator):
+    """The engine that the estimator keeps for when training goes on."""
+    return estimator._state["engine"]
+
+
+@pytest.fixture
+def shipped_rule(monkeypatch):
+    monkeypatch.setattr(NumbaEngine, "pays", PAYS)
+
+
+def many_rows(rng, n_rows=1000):
+    return rng.standard_normal((n_rows, 2)), rng.randint(0, 2, n_rows)
+
+
+def test_auto_takes_the_numpy_engine_for_a_training_of_few_steps(X, y, shipped_rule):
+    assert engine_of(fitted("auto", X, y)) == "numpy"
+
+
+@pytest.mark.parametrize("max_iter", [1, 3])
+def test_auto_takes_the_compiled_engine_for_many_steps_whatever_max_iter(
+    max_iter, rng, shipped_rule
+):
+    params = {"batch_size": 1, "max_iter": max_iter}
+    assert engine_of(fitted("auto", *many_rows(rng), **params)) == "numba"
+
+
+def test_auto_takes_the_compiled_engine_for_many_parameters(rng, shipped_rule):
+    params = {"batch_size": 20, "max_iter": 1}
+    for sizes, engine in [((700, 700), "numba"), ((100,), "numpy")]:
+        found = fitted("auto", *many_rows(rng), hidden_layer_sizes=sizes, **params)
+        assert engine_of(found) == engine
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["as is", "through pickle"])
+@pytest.mark.parametrize(("first", "batch_size"), [("numba", 1), ("numpy", 200)])
+def test_auto_stays_with_its_engine_when_training_goes_on(
+    first, batch_size, copied, rng, shipped_rule
+):
+    """However large or small the chunks that follow are."""
+    X, y = many_rows(rng)
+    params = {**SMALL, "hidden_layer_sizes": (3,), "batch_size": batch_size}
+    auto = BackpropClassifier(**params).partial_fit(X, y, classes=[0, 1])
+    assert engine_of(auto) == first
+    named = BackpropClassifier(**params, engine=first).partial_fit(X, y, classes=[0, 1])
+    if copied:
+        auto = pickle.loads(pickle.dumps(auto))
+    for rows, size in [(slice(0, 5), 200), (slice(None), 1)]:
+        for estimator in auto, named:
+            estimator.set_params(batch_size=size).partial_fit(X[rows], y[rows])
+    assert engine_of(auto) == first
+    assert_array_equal(parameters_of(auto), parameters_of(named))
+
+
+def test_a_named_engine_wins_over_the_one_before(X, y):
+    clf = fitted("numba", X, y, warm_start=True)
+    assert engine_of(clf.set_params(engine="numpy").fit(X, y)) == "numpy"
+    assert engine_of(clf.set_params(engine="auto").fit(X, y)) == "numpy"
+    assert engine_of(clf.set_params(engine="numba").fit(X, y)) == "numba"
+
+
+def test_auto_leaves_an_engine_that_cannot_go_on(X, y):
+    clf = fitted("numba", X, y, warm_start=True).set_params(engine="auto")
+    assert engine_of(clf.fit(sparse.csr_array(X), y)) == "numpy"
+
+
+# -- failures and interrupts -----------------------------------------------------------
+
+
+@both_precisions
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_divergence_is_reported_in_the_same_words(solver, activation, batch_size, dtype, X):
+    """Loss, epoch, step and rate.
+
+    A sum of infinities of both signs is inf or nan, depending on its order; here is none.
+    """
+    target = (10 * X[:, :1]).astype(dtype)
+    rate = 1e30 if dtype is np.float32 else 1e200
+    params = {"solver": solver, "learning_rate": rate, "batch_size": batch_size}
+    messages = []
+    for engine in "numpy", "numba":
+        with pytest.raises(ValueError, match="Training diverged: the loss became") as error:
+            fitted(engine, X.astype(dtype), target, activation=activation, **params)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+
+
+def test_an_interrupt_lands_between_epochs(rng):
+    """And leaves the estimator as it was."""
+    X, y = many_rows(rng)
+    clf = BackpropClassifier(**SMALL, engine="numba").partial_fit(X, y, classes=[0, 1])
+    before = parameters_of(clf)
+    endless = {"max_iter": 10**9, "n_iter_no_change": np.inf, "warm_start": True}
+    clf.set_params(**endless)
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    # an epoch takes milliseconds; the rest is for a machine that is busy
+    assert time.monotonic() - start < 30
+    assert_array_equal(parameters_of(clf), before)
+
+
+# -- threads and processes -------------------------------------------------------------
+
+
+def test_eight_threads_fit_at_once_to_the_same_bits(rng):
+    X, y = many_rows(rng)
+
+    def train(seed):
+        clf = fitted("numba", X, y, random_state=seed, batch_size=32, dropout=0.1)
+        return parameters_of(clf)
+
+    alone = [train(seed) for seed in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(train, range(8)))
+    assert_array_equal(together, alone)
+
+
+def search(estimator, X, y):
+    grid = {"alpha": [1e-4, 1.0], "batch_size": [4, 32]}
+    scoring = "neg_log_loss" if is_classifier(estimator) else "r2"
+    return GridSearchCV(estimator, grid, cv=2, scoring=scoring).fit(X, y)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_two_jobs_find_the_bits_of_one(engine, backend):
+    params = {"hidden_layer_sizes": (6,), "max_iter": 10, "random_state": 0}
+    tasks = [
+        (BackpropClassifier, make_classification(120, random_state=0)),
+        (BackpropRegressor, make_regression(120, n_targets=2, random_state=0)),
+    ]
+    for cls, (X, y) in tasks:
+        estimator = cls(**params, engine=engine)
+        alone = search(estimator, X, y)
+        with parallel_config(backend, n_jobs=2, inner_max_num_threads=None):
+            together = search(estimator, X, y)
+        scores = (found.cv_results_["mean_test_score"] for found in (alone, together))
+        assert_array_equal(*scores)
+        assert len(np.unique(alone.cv_results_["mean_test_score"])) == 4
+
+
+# -- what is imported ------------------------------------------------------------------
+
+
+def run_in_fresh_interpreter(code):
+    lines = [line.removeprefix("    ") for line in code.strip("\n").splitlines()]
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", "\n".join(lines)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_numba_is_imported_only_when_it_is_used():
+    result = run_in_fresh_interpreter(
+        """
+    import sys
+    import skbackprop.engines.numba_engine
+    from skbackprop import BackpropClassifier
+    BackpropClassifier((2,), max_iter=1).fit([[0.0], [1.0]], [0, 1])
+    print("numba" in sys.modules)
+    BackpropClassifier((2,), max_iter=1, engine="numba").fit([[0.0], [1.0]], [0, 1])
+    print("numba" in sys.modules)
+    """
+    )
+    assert result.stdout.split() == ["False", "True"], result.stderr
