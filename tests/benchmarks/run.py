@@ -116,7 +116,11 @@ def _is_chosen(text, options):
 def run(workload, workers, n_rounds):
     """Run a workload on all workers in turn; return measurements and figures."""
     start = time.perf_counter()
-    workers = [worker for worker in workers if worker.prepare(workload)]
+    workers = [
+        worker
+        for worker in workers
+        if worker.contestant.name not in workload.not_for and worker.prepare(workload)
+    ]
     rounds = [[worker.measure() for worker in workers] for _ in range(n_rounds)]
     result, figures = {}, {}
     for worker, runs in zip(workers, zip(*rounds, strict=True), strict=True):
