@@ -3,7 +3,7 @@
 from statistics import median
 
 from contestants import FLOOR, PEERS, engine
-from imports import AFTER_MLP, LARGEST_AFTER_MLP
+from fresh import AFTER_MLP, LARGEST_AFTER_MLP
 from workloads import all_tables
 
 BEGIN = "<!-- begin: written by tests/benchmarks/run.py -->"
@@ -18,6 +18,7 @@ def report(record):
         if names:
             sections += _sections(table, names, record)
     sections.append(_seconds("Import", "import of", record["imports"]))
+    sections.append(_seconds("First fit", "import and fit of iris", record["first_fits"]))
     sections.append(_seconds("Threads", "16 small fits", record["threads"]))
     sections.append(_faster_peers(record))
     sections.append(_goals(record))
@@ -164,7 +165,8 @@ def _goals(record):
 def _goal(goal, ratio, task):
     own, other = title_of(goal.engine), title_of(goal.than)
     if goal.ratio >= 1:
-        text = f"{own} {goal.ratio:g} times as fast as {other}"
+        times = f"{goal.ratio:g} times " if goal.ratio > 1 else ""
+        text = f"{own} {times}as fast as {other}"
         return (
             text,
             f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agreement import disagreements, figure_of
 from contestants import FLOOR, PEERS, Worker, engine
-from imports import measure_imports
+from fresh import FIRST_FITS, IMPORTS, measure_fresh
 from report import replace_section, report
 from threads import measure_threads
 from workloads import all_tables
@@ -70,15 +70,10 @@ def measure(options):
     peers = _installed([PEERS[name] for name in options.peers])
     workers = [Worker(contestant) for contestant in (*engines, *peers, FLOOR)]
     n_rounds = 1 if options.quick else options.rounds
-    results, differences, import_times, thread_times = {}, [], {}, {}
+    results, differences = {}, []
     for workload in _chosen(options):
         results[workload.name], figures = run(workload, workers, n_rounds)
         differences += disagreements(workload, figures)
-    if _is_chosen("import", options):
-        names = [contestant.name for contestant in (*engines, *peers)]
-        import_times = measure_imports(names, n_rounds)
-    if _is_chosen("threads", options):
-        thread_times = measure_threads(n_rounds, max_iter=2 if options.quick else 40)
     return {
         "date": date.today().isoformat(),
         "machine": _machine(),
@@ -88,10 +83,22 @@ def measure(options):
         "engines": [contestant.name for contestant in engines],
         "peers": [contestant.name for contestant in peers],
         "results": results,
-        "imports": import_times,
-        "threads": thread_times,
+        **_measure_processes([*engines, *peers], n_rounds, options),
         "disagreements": differences,
     }
+
+
+def _measure_processes(contestants, n_rounds, options):
+    """Measure what only whole processes show; what was not asked for stays empty."""
+    names = [contestant.name for contestant in contestants]
+    times = {"imports": {}, "first_fits": {}, "threads": {}}
+    if _is_chosen("import", options):
+        times["imports"] = measure_fresh(IMPORTS, names, n_rounds)
+    if _is_chosen("first fit", options):
+        times["first_fits"] = measure_fresh(FIRST_FITS, names, n_rounds)
+    if _is_chosen("threads", options):
+        times["threads"] = measure_threads(n_rounds, max_iter=2 if options.quick else 40)
+    return times
 
 
 def _installed(contestants):

@@ -290,8 +290,14 @@ def _growth():
         for n, epochs in ((2_000, 50), (20_000, 5), (200_000, 1))
     ]
     width = [
-        Workload(name=f"width {n}", task="train", data=Synthetic(4_000, 30), hidden=(n, n))
-        for n in (16, 64, 256, 1024)
+        Workload(
+            name=f"width {n}",
+            task="train",
+            data=Synthetic(4_000, 30),
+            hidden=(n, n),
+            epochs=epochs,
+        )
+        for n, epochs in ((16, 40), (64, 20), (256, 4), (1024, 1))
     ]
     depth = [
         Workload(
@@ -300,7 +306,8 @@ def _growth():
             data=Synthetic(6_400, 30),
             hidden=(64,) * n,
             batch_size=32,
-            learning_rate=0.0003,  # deep ones would differ by chance with a larger one
+            learning_rate=0.0001,  # deep ones would differ by chance with a larger one
+            epochs=3,
         )
         for n in (1, 2, 4, 8, 16)
     ]
