@@ -1,0 +1,254 @@
+"""Tables of the results, as plain Markdown that also reads well in a terminal."""
+
+from statistics import median
+
+from contestants import FLOOR, PEERS, engine
+from fresh import AFTER_MLP, LARGEST_AFTER_MLP
+from workloads import all_tables
+
+BEGIN = "<!-- begin: written by tests/benchmarks/run.py -->"
+END = "<!-- end: written by tests/benchmarks/run.py -->"
+
+
+def report(record):
+    """Return the whole report of a record, the dict that --json writes."""
+    sections = [_machine(record)]
+    for table in all_tables():
+        names = [w.name for w in table.workloads if w.name in record["results"]]
+        if names:
+            sections += _sections(table, names, record)
+    sections.append(_seconds("Import", "import of", record["imports"]))
+    sections.append(_seconds("First fit", "import and fit of iris", record["first_fits"]))
+    sections.append(_seconds("Threads", "16 small fits", record["threads"]))
+    sections.append(_faster_peers(record))
+    sections.append(_goals(record))
+    sections.append(_losses(record))
+    return "\n\n".join(filter(None, sections))
+
+
+def replace_section(page, text):
+    """Return the page with the text between the two marks replaced."""
+    head, _, rest = page.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    if not tail:
+        raise ValueError(f"The page lacks the marks {BEGIN} and {END}.")
+    return f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}"
+
+
+def _machine(record):
+    cores = [
+        c for of in record["results"].values() for one in of.values() for c in one["cores"]
+    ]
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    lines = [
+        f"Measured on {record['date']}: {record['machine']}; {versions}.",
+        f"{record['n_rounds']} rounds, medians.",
+    ]
+    if cores:
+        lines.append(
+            f"The processes used {min(cores):.2f} to {max(cores):.2f} of a core "
+            f"(median {median(cores):.2f}): much below 1, the machine was busy with "
+            "something else; above 1, more than one thread worked."
+        )
+    if record["is_quick"]:
+        lines.append("A quick run: the workloads are cut down and the times mean nothing.")
+    return "\n".join(lines)
+
+
+# -- one table of times, one of ratios -------------------------------------------------
+
+
+def _sections(table, names, record):
+    yield f"### {table.title}"
+    yield _times(table, names, record)
+    ratios = _ratios(names, record)
+    if ratios:
+        yield ratios
+
+
+def _times(table, names, record):
+    present = [c for c in _everyone(record) if _any_has(c, names, record)]
+    rows = [
+        [name, *(_number(_median(record, name, c), table.scale) for c in present)]
+        for name in names
+    ]
+    return _markdown([table.unit, *(title_of(c) for c in present)], rows)
+
+
+def _ratios(names, record):
+    """Compare each engine with MLPClassifier, the fastest peer and the floor."""
+    engines = [c for c in record["engines"] if _any_has(c, names, record)]
+    peers = [c for c in record["peers"] if _any_has(c, names, record)]
+    has_floor = _any_has(FLOOR.name, names, record)
+    if not engines or not peers:
+        return ""
+    header, rows = ["ratio"], [[name] for name in names]
+    for own in engines:
+        title = title_of(own)
+        header += [f"{title_of('sklearn')} / {title}"] * ("sklearn" in peers)
+        header += [f"best peer / {title}"] * (len(peers) > 1)
+        header += [f"{title} / {FLOOR.title}"] * has_floor
+        for row, name in zip(rows, names, strict=True):
+            row += [_ratio(record, name, own, "sklearn")] * ("sklearn" in peers)
+            row += [_against_best(record, name, own, peers)] * (len(peers) > 1)
+            row += [_ratio(record, name, FLOOR.name, own)] * has_floor
+    return _markdown(header, rows)
+
+
+def _ratio(record, name, own, other):
+    ratio = ratio_of(record, name, own, other)
+    return "" if ratio is None else f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def _against_best(record, name, own, peers):
+    best = _fastest(record, name, peers)
+    if best is None or _median(record, name, own) is None:
+        return ""
+    return f"{_ratio(record, name, own, best)} ({title_of(best)})"
+
+
+def ratio_of(record, name, own, other):
+    """Return the median over rounds of `other` by `own`, or None where one is missing."""
+    results = record["results"].get(name, {})
+    if own not in results or other not in results:
+        return None
+    pairs = zip(results[other]["amounts"], results[own]["amounts"], strict=True)
+    return median(theirs / ours for theirs, ours in pairs)
+
+
+# -- faster peers, plain times, goals, losses ------------------------------------------
+
+
+def _faster_peers(record):
+    """List every workload in which a peer beats every engine."""
+    items = []
+    for name in record["results"]:
+        own = _fastest(record, name, record["engines"])
+        peer = _fastest(record, name, record["peers"])
+        ratio = ratio_of(record, name, own, peer) if own and peer else None
+        if ratio is not None and ratio < 1:
+            items.append(f"- {name}: {title_of(peer)}, {ratio:.2g} of the {title_of(own)}")
+    if not items or record["is_quick"]:
+        return ""
+    return "\n".join(["### Where a peer is faster than every engine", "", *items])
+
+
+def _fastest(record, name, contestants):
+    medians = {c: _median(record, name, c) for c in contestants}
+    medians = {c: value for c, value in medians.items() if value is not None}
+    return min(medians, key=medians.get, default=None)
+
+
+def _seconds(title, header, seconds):
+    """A table of plain times that are nobody's contest."""
+    if not seconds:
+        return ""
+    rows = [[name, _number(value, 1e3)] for name, value in seconds.items()]
+    return f"### {title}\n\n{_markdown([header, 'milliseconds'], rows)}"
+
+
+def _goals(record):
+    rows = [
+        [w.name, *_goal(g, ratio_of(record, w.name, g.engine, g.than), w.task)]
+        for table in all_tables()
+        for w in table.workloads
+        for g in w.goals
+        if ratio_of(record, w.name, g.engine, g.than) is not None
+    ]
+    if AFTER_MLP in record["imports"]:
+        rows.append(_import_goal(record["imports"][AFTER_MLP]))
+    if not rows or record["is_quick"]:
+        return ""
+    return f"### Goals\n\n{_markdown(['workload', 'goal', 'measured', ''], rows)}"
+
+
+def _goal(goal, ratio, task):
+    own, other = title_of(goal.engine), title_of(goal.than)
+    if goal.ratio >= 1:
+        times = f"{goal.ratio:g} times " if goal.ratio > 1 else ""
+        text = f"{own} {times}as fast as {other}"
+        return (
+            text,
+            f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}",
+            _met(ratio / goal.ratio),
+        )
+    quantity = "memory" if task == "memory" else "time"
+    text = f"{own} at most {1 / goal.ratio:.3g} times the {quantity} of {other}"
+    return text, f"{1 / ratio:.3g}", _met(ratio / goal.ratio)
+
+
+def _import_goal(seconds):
+    limit = LARGEST_AFTER_MLP
+    text = f"at most {limit * 1e3:.0f} ms"
+    return [f"import of {AFTER_MLP}", text, _number(seconds, 1e3), _met(limit / seconds)]
+
+
+def _met(share):
+    """Say whether a goal is met; `share` is what was reached by what was wanted."""
+    return "met" if share >= 1 else f"missed by {100 * (1 - share):.0f}%"
+
+
+def _losses(record):
+    """The log losses that show that the same problem was solved."""
+    names = _everyone(record)
+    rows = [
+        [name, *(_loss(of.get(c, {}).get("loss")) for c in names)]
+        for name, of in record["results"].items()
+        if any(one["loss"] is not None for one in of.values())
+    ]
+    present = [i for i, c in enumerate(names) if any(row[i + 1] for row in rows)]
+    rows = [[row[0], *(row[i + 1] for i in present)] for row in rows]
+    if not rows:
+        return ""
+    table = _markdown(["training log loss", *(title_of(names[i]) for i in present)], rows)
+    return f"### The same problem\n\n{table}"
+
+
+def _loss(value):
+    return "" if value is None else f"{value:.4f}"
+
+
+# -- plain helpers ---------------------------------------------------------------------
+
+
+def title_of(name):
+    """Return how a contestant is called in a table."""
+    for contestant in (*PEERS.values(), FLOOR):
+        if contestant.name == name:
+            return contestant.title
+    return engine(name).title
+
+
+def _everyone(record):
+    return [*record["engines"], *record["peers"], FLOOR.name]
+
+
+def _any_has(contestant, names, record):
+    return any(contestant in record["results"][name] for name in names)
+
+
+def _median(record, name, contestant):
+    result = record["results"][name].get(contestant)
+    return None if result is None else median(result["amounts"])
+
+
+def _number(value, scale):
+    if value is None:
+        return ""
+    value *= scale
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _markdown(header, rows):
+    """Return an aligned Markdown table, the first column to the left, the rest right."""
+    cells = [header, *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(_line(row, widths) for row in (header, rule, *rows))
+
+
+def _line(row, widths):
+    first, *rest = row
+    cells = [first.ljust(widths[0])]
+    cells += [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+    return f"| {' | '.join(cells)} |"
