@@ -153,9 +153,9 @@ class BaseBackprop(FittedNetwork, ABC):
     def _facts(self, request, X, y):
         """Return what all processes that train together must pass alike."""
         parameters = self.get_params(deep=False)
-        parameters.pop("verbose")  # one of them may speak for all
+        apart = {"verbose", "engine"}  # one of them may speak for all
         return {
-            **{name: rules.in_words(value) for name, value in parameters.items()},
+            **{n: rules.in_words(v) for n, v in parameters.items() if n not in apart},
             "the dtype of X": X.dtype.name,
             "the number of features": X.shape[1],
             "the names of the features": list(getattr(self, "feature_names_in_", ())),
