@@ -53,6 +53,7 @@ FLOORS = {
     "tables": 8,
     "formulas": 8,
     "_compat": 8,
+    "streaming": 8,
     "parameters": 9,
     "worked": 9,
     "faults": 9,
@@ -252,6 +253,7 @@ def test_public_names():
     assert skbackprop.__all__ == [
         "BackpropClassifier",
         "BackpropRegressor",
+        "ChunkReport",
         "LossCurveDisplay",
         "NetworkDisplay",
         "WeightsDisplay",
@@ -261,6 +263,7 @@ def test_public_names():
         "input_gradient",
         "summary",
         "trace_step",
+        "train_on_chunks",
     ]
 
 
