@@ -144,7 +144,7 @@ class BaseBackprop(FittedNetwork, ABC):
         if "_state" in vars(self) and (request.incremental or self.warm_start):
             state = State.resume(self._state)
         dtype = None if state is None else state.vector.dtype
-        X, y = check_rows_and_y(self, request.X, request.y, dtype, self._share.may_be_empty)
+        X, y = check_rows_and_y(self, request.X, request.y, dtype, not self._share.is_alone)
         self._share.agree(lambda: self._facts(request, X, y))
         target = self._encode(y, request, fresh=state is None)
         data = self._as_data(X, target, request.sample_weight)
@@ -209,7 +209,7 @@ class BaseBackprop(FittedNetwork, ABC):
                 "or neither."
             )
         X, y = check_rows_and_y(
-            self, request.X_val, request.y_val, data.X.dtype, self._share.may_be_empty
+            self, request.X_val, request.y_val, data.X.dtype, not self._share.is_alone
         )
         try:
             target = self._encode(y, Request(X, y, incremental=True), fresh=False)
@@ -303,7 +303,8 @@ class BaseBackprop(FittedNetwork, ABC):
         patience = self._patience(self.n_iter_no_change, state)
         n_epochs = 1 if incremental else self.max_iter
         for report in islice(train(plan, state, data, engine), n_epochs):
-            if self._is_over(report, plan, state, patience, validation):
+            is_over = self._is_over(report, plan, state, patience, validation)
+            if self._share.same(is_over):
                 break
         else:
             if not incremental:
@@ -327,7 +328,9 @@ class BaseBackprop(FittedNetwork, ABC):
             data,
             engine,
             options={"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol},
-            is_over=lambda report: self._is_over(report, plan, state, patience, validation),
+            is_over=lambda report: self._share.same(
+                self._is_over(report, plan, state, patience, validation)
+            ),
         )
         self.loss_ = np.float64(result.fun)
         if not state.watches_score:
@@ -440,7 +443,8 @@ class BaseBackprop(FittedNetwork, ABC):
         vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
         weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
         scorer = check_scoring(trained, scoring=self.scoring)
-        return loss, float(scorer(trained, data.X, validation.y, **weight))
+        score = float(scorer(trained, data.X, validation.y, **weight))
+        return loss, self._share.same(score)
 
     def _say(self, sentence):
         if self.verbose:

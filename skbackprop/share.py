@@ -33,7 +33,7 @@ class Share(Protocol):
     It is a context manager: an error that leaves it on one process ends all.
     """
 
-    may_be_empty: bool  # whether a process may come without rows
+    is_alone: bool  # else a process may come without rows
 
     def place(self, n_rows: int) -> Place:
         """Return the place of this process's rows among all."""
@@ -47,6 +47,9 @@ class Share(Protocol):
     def same_stream(self, rng: np.random.RandomState) -> np.random.RandomState:
         """Return a random stream that gives every process the same numbers."""
 
+    def same(self, decision: Any) -> Any:
+        """Return what the first process has decided; for use in training."""
+
     def ready(self) -> None:
         """Wait until every process has come to where training begins."""
 
@@ -54,7 +57,7 @@ class Share(Protocol):
 class Alone:
     """The share of the one process there is: all rows."""
 
-    may_be_empty = False
+    is_alone = True
 
     def __enter__(self):
         return self
@@ -73,6 +76,9 @@ class Alone:
 
     def same_stream(self, rng):
         return rng
+
+    def same(self, decision):
+        return decision
 
     def ready(self):
         return None

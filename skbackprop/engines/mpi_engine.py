@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from .numpy_engine import move
 
 __all__ = ["MPIEngine"]
 
-PATIENCE = 10.0  # seconds in which the others must fail, too, before all are ended
+PATIENCE = 30.0  # seconds between the first and the last process that leave a training
 
 
 @dataclass
@@ -39,11 +39,11 @@ class MPIEngine(Spec):
     on the rows it holds. One without rows passes an X of shape (0, n_features) and an
     empty y. Afterwards every process holds the same fitted estimator. `predict` and
     `score` stay with the process that calls them. Only `verbose` may differ between the
-    processes, so that one of them speaks for all.
+    processes, so that one of them speaks for all. When to stop is decided by the first.
 
-    An error of one process, be it in its rows or its parameters, is raised by all. What
-    fails on one process only while the others train ends all of them after ten seconds,
-    with the traceback of the one that failed.
+    An error of one process, be it in its rows or its parameters, is raised by all. One
+    that leaves while the others train and wait for it ends all of them after half a
+    minute, with its traceback.
 
     Parameters
     ----------
@@ -175,11 +175,11 @@ def _place(counts, rank):
 class _Share:
     """What the processes tell each other outside the steps of training."""
 
-    may_be_empty = True
+    is_alone = False
 
     def __init__(self, comm):
         self.comm = comm
-        self.exits = comm.Dup()  # apart from `comm`, where the others may be waiting
+        self.exits = comm.Dup()  # apart from `comm`, where others may wait for a gradient
         self.is_training = False
         self.told = None  # the error of another process
 
@@ -187,12 +187,11 @@ class _Share:
         return self
 
     def __exit__(self, kind, error, trace):
-        if error is not None and error is not self.told:
+        if error is None or error is not self.told:
             if self.is_training:
-                self._wait_for_the_same(error)
-            else:
-                with suppress(Exception):
-                    self._exchange(None, error)
+                self._meet_at_the_exit(error)
+            with nullcontext() if error is None else suppress(Exception):
+                self._exchange(None, error)
         self.exits.Free()
 
     def place(self, n_rows):
@@ -227,6 +226,9 @@ class _Share:
         seeds = self._exchange(int(rng.randint(2**32, dtype=np.uint32)))
         return np.random.RandomState(seeds[0])
 
+    def same(self, decision):
+        return self.comm.bcast(decision)
+
     def ready(self):
         self._exchange(None)
         self.is_training = True
@@ -241,15 +243,20 @@ class _Share:
                 raise found
         return [value for value, _ in answers]
 
-    def _wait_for_the_same(self, error):
-        """Return when all processes have failed; end them if some go on without this."""
+    def _meet_at_the_exit(self, error):
+        """Return when all processes leave; end them if some go on without this one."""
         arrived = self.exits.Ibarrier()
         deadline = time.monotonic() + PATIENCE
         while not arrived.Test():
             if time.monotonic() > deadline:
-                traceback.print_exception(error)
-                print(f"Rank {self.comm.rank} ends all processes.", file=sys.stderr)
-                sys.stderr.flush()
+                if error is not None:
+                    traceback.print_exception(error)
+                print(
+                    f"Rank {self.comm.rank} of {self.comm.size} has left a training in "
+                    f"which others go on: all MPI processes are ended.",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 self.comm.Abort(1)
             time.sleep(0.01)
 
