@@ -4,9 +4,13 @@ The estimators know nothing of it: joblib's dask backend, and Optuna's storage i
 """
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import warnings
 from functools import partial
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -25,6 +29,7 @@ pytestmark = [
     pytest.mark.scaling,
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
+ROOT = Path(__file__).parents[1]
 X, Y = load_iris(return_X_y=True)
 GRID = {
     "backpropclassifier__alpha": [1e-4, 1.0, 100.0],
@@ -94,6 +99,24 @@ def test_a_worker_killed_in_mid_search_loses_nothing(search, client, tmp_path):
     assert marker.exists()
     assert_same_results(found, expected)
     client.wait_for_workers(2, timeout=60)  # dask replaces the worker
+
+
+@pytest.mark.parametrize("found", ["alpha", "learning_rate_init"])
+def test_the_scripts_of_the_page_run(found, tmp_path):
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    scripts = re.findall(r"```python\n(.*?)```", page, re.S)
+    (script,) = (s for s in scripts if "LocalCluster" in s and f'"{found}"' in s)
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    result = subprocess.run(
+        [sys.executable, str(path)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"{{'{found}':" in result.stdout
 
 
 LEARNING_RATES = [1e-6, 1e-5, 3e-2]

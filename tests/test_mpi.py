@@ -6,6 +6,7 @@ The programs they run lie in `mpi/`; one start of MPI serves many tests.
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,16 @@ def test_a_killed_rank_ends_all():
     result = run_ranks("failing.py", "killed", timeout=60)
     assert result.returncode != 0
     assert "signal 9" in result.stderr
+
+
+def test_the_script_of_the_page_runs(tmp_path):
+    page = (PROGRAMS.parents[1] / "docs" / "scaling.md").read_text(encoding="utf-8")
+    (script,) = (s for s in re.findall(r"```python\n(.*?)```", page, re.S) if "mpi4py" in s)
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    result = run_ranks(path)
+    assert result.returncode == 0, result.stderr
+    assert "Validation score" in result.stdout
 
 
 def test_one_process_without_mpirun_has_its_own_numbers():

@@ -52,20 +52,13 @@ class MPIEngine(Spec):
 
     Examples
     --------
-    A script for ``mpirun -n 4 python -m mpi4py script.py``; started without `mpirun` it
-    is the only process:
+    In a script for ``mpirun -n 4 python -m mpi4py script.py``, where each process has
+    loaded an X and a y of its own:
 
-    >>> import pytest
-    >>> MPI = pytest.importorskip("mpi4py.MPI")
-    >>> from sklearn.datasets import load_iris
     >>> from skbackprop import BackpropClassifier
     >>> from skbackprop.engines import MPIEngine
-    >>> X, y = load_iris(return_X_y=True)
-    >>> mine = slice(MPI.COMM_WORLD.rank, None, MPI.COMM_WORLD.size)
-    >>> net = BackpropClassifier((10,), learning_rate=0.01, max_iter=500,
-    ...                          random_state=0, engine=MPIEngine())
-    >>> net.fit(X[mine], y[mine]).score(X, y) > 0.9
-    True
+    >>> net = BackpropClassifier((10,), random_state=0, engine=MPIEngine())
+    >>> net.fit(X, y)  # doctest: +SKIP
     """
 
     comm: Any = None
