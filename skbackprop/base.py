@@ -38,7 +38,7 @@ CURVES = (
     "validation_scores_",
     "validation_loss_curve_",
 )
-DIAGNOSED_ROWS = 2_000  # enough to see what is wrong, and cheap beside an epoch
+DIAGNOSED_ROWS = 500  # enough to see what is wrong, and cheap beside an epoch
 REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
 
