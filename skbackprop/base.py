@@ -145,26 +145,28 @@ class BaseBackprop(FittedNetwork, ABC):
             state = State.resume(self._state)
         dtype = None if state is None else state.vector.dtype
         X, y = check_rows_and_y(self, request.X, request.y, dtype, not self._share.is_alone)
-        self._share.agree(lambda: self._facts(request, X, y))
+        self._share.agree(lambda: self._facts(request, X, y, state))
         target = self._encode(y, request, fresh=state is None)
         data = self._as_data(X, target, request.sample_weight)
         return self._prepare_state(data, state), y, data
 
-    def _facts(self, request, X, y):
-        """Return what all processes that train together must pass alike."""
+    def _facts(self, request, X, y, state):
+        """Return what must be the same in all processes that train together."""
         parameters = self.get_params(deep=False)
         apart = {"verbose", "engine"}  # one of them may speak for all
+        optional = ("sample_weight", "X_val", "y_val", "sample_weight_val")
+        is_none = {name: getattr(request, name) is None for name in optional}
+        classes = request.classes
         return {
             **{n: rules.in_words(v) for n, v in parameters.items() if n not in apart},
+            **{name: "None" if none else "an array" for name, none in is_none.items()},
+            "classes": None if classes is None else np.asarray(classes).tolist(),
+            "the epochs before": 0 if state is None else state.epoch,
             "the dtype of X": X.dtype.name,
             "the number of features": X.shape[1],
             "the names of the features": list(getattr(self, "feature_names_in_", ())),
             "the kind of y": y.dtype.kind if y.shape[0] else None,
             "the columns of y": y.shape[1:],
-            "sample_weight": request.sample_weight is None,
-            "X_val": request.X_val is None,
-            "y_val": request.y_val is None,
-            "sample_weight_val": request.sample_weight_val is None,
         }
 
     def _train(self, request, state, y, data):

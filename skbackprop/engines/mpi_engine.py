@@ -110,21 +110,21 @@ class _Total:
 
     def __init__(self, network, vector, comm):
         self.comm = comm
-        self.buffer = np.zeros(len(vector) + 2, vector.dtype)
-        self.gradient = network.parameters(self.buffer[:-2])
+        self.part, self.buffer = (np.zeros(len(vector) + 2, vector.dtype) for _ in "12")
+        self.own, self.gradient = (
+            network.parameters(buffer[:-2]) for buffer in (self.part, self.buffer)
+        )
 
     def add_up(self, objective, parameters, batch, work):
         """Return loss and weight of all rows of a batch; fill the gradient of the loss."""
-        from mpi4py import MPI
-
         weight = batch.weight_sum
         if weight == 0:
-            self.buffer[...] = 0
+            self.part[...] = 0
         else:
-            loss = objective.loss_and_gradient(parameters, batch, work, self.gradient)
-            self.buffer[-2:] = loss, 1
-            self.buffer *= weight
-        self.comm.Allreduce(MPI.IN_PLACE, self.buffer)
+            loss = objective.loss_and_gradient(parameters, batch, work, self.own)
+            self.part[-2:] = loss, 1
+            self.part *= weight
+        self.comm.Allreduce(self.part, self.buffer)
         weight_sum = float(self.buffer[-1])
         if weight_sum == 0:
             return 0.0, 0.0

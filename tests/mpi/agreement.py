@@ -2,15 +2,18 @@
 
 import pickle
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 from cases import CASES, Case
 from mpi4py import MPI
+from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier
 from skbackprop.engines import MPIEngine
 
+warnings.simplefilter("ignore", ConvergenceWarning)
 comm = MPI.COMM_WORLD
 found = {name: case.fit(MPIEngine(), comm.rank) for name, case in CASES.items()}
 

@@ -1,11 +1,9 @@
 """Trainings that several processes and one process do alike."""
 
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Tanh
@@ -31,11 +29,9 @@ class Case:
         cls = BackpropRegressor if self.data == "quantities" else BackpropClassifier
         estimator = cls(**{**SMALL, **self.parameters}, engine=engine)
         arrays = self.arrays(rank)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            if self.chunks:
-                return self._fit_in_chunks(estimator, **arrays)
-            return estimator.fit(**arrays)
+        if self.chunks:
+            return self._fit_in_chunks(estimator, **arrays)
+        return estimator.fit(**arrays)
 
     def arrays(self, rank=None):
         """Return the arguments of fit: all rows, or those that a process holds."""

@@ -21,9 +21,12 @@ with_nan = np.where(is_bad & (np.arange(40) == 7)[:, np.newaxis], np.nan, X)
 told = {}
 
 
-def attempt(name, X=X, y=y, weights=None, **parameters):
-    parameters = {"max_iter": 3, "random_state": 0, **parameters}
-    clf = BackpropClassifier((4,), engine=MPIEngine(), **parameters)
+def attempt(name, X=X, y=y, weights=None, is_fitted=False, **parameters):
+    parameters = {"max_iter": 3, "random_state": 0, "warm_start": True, **parameters}
+    clf = BackpropClassifier((4,), **parameters)
+    if is_fitted:
+        clf.fit(X, y)
+    clf.set_params(engine=MPIEngine())
     try:
         clf.fit(X, y, weights)
         told[name] = "no error"
@@ -41,6 +44,7 @@ attempt("other features", X[:, :2] if is_bad else X)
 attempt("other dtype", X.astype(np.float32) if is_bad else X)
 attempt("other kind of labels", y=y.astype(str) if is_bad else y)
 attempt("weights on one", weights=np.ones(40) if is_bad else None)
+attempt("trained before", is_fitted=is_bad)
 attempt("no rows at all", X[:0], y[:0])
 attempt("divergence", 1e3 * X, solver="sgd", learning_rate=1e200)
 attempt("divergence of lbfgs", 1e200 * X, solver="lbfgs", activation="identity")
