@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,9 +35,10 @@ class Batch(NamedTuple):
         return float(self.sample_weight.sum())
 
 
-def cache_blocks(size: int) -> list[slice]:
+@lru_cache(maxsize=64)  # every step asks for the same
+def cache_blocks(size: int) -> tuple[slice, ...]:
     """Cut a flat vector into pieces that stay in cache, with all that goes with them."""
-    return [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]
+    return tuple(slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
 @dataclass(kw_only=True)
@@ -107,5 +109,6 @@ class Objective(Spec):
         weights, signal = parameters.weights, gradient.weights
         strength = self.alpha / batch.weight_sum
         for block in cache_blocks(len(weights)):
-            signal[block] += self.convention.orient(strength * weights[block])
+            piece = signal[block]  # ``signal[block] += ...`` would copy it once more
+            piece += self.convention.orient(strength * weights[block])
         return strength / 2 * float(np.dot(weights, weights))
