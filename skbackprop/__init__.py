@@ -5,11 +5,13 @@ from .displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
 from .gradient_check import check_gradient
 from .inspection import hidden_activations, input_gradient, summary
 from .regressor import BackpropRegressor
+from .streaming import ChunkReport, train_on_chunks
 from .trace import trace_step
 
 __all__ = [
     "BackpropClassifier",
     "BackpropRegressor",
+    "ChunkReport",
     "LossCurveDisplay",
     "NetworkDisplay",
     "WeightsDisplay",
@@ -19,6 +21,7 @@ __all__ = [
     "input_gradient",
     "summary",
     "trace_step",
+    "train_on_chunks",
 ]
 
 __version__ = "0.1.0"

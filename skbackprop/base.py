@@ -24,6 +24,7 @@ from .diagnosis import diagnose
 from .door import check_rows_and_y, check_sample_weight, check_target, split_rows
 from .fitted import FittedNetwork
 from .initializers import GivenWeights
+from .share import ALONE, share_of
 from .state import Data, Plan, State
 from .stopping import Patience, reached
 from .training import minimize_lbfgs, train
@@ -57,8 +58,9 @@ class Request(NamedTuple):
 class Validation(NamedTuple):
     """Rows that are looked at after every epoch and never trained on."""
 
-    y: Any  # as a scorer wants it
-    data: Data
+    X: Any  # the rows held here
+    y: Any  # of all rows, as a scorer wants it
+    data: Data  # of all rows; X only where a scorer wants it
 
 
 def has_partial_fit(estimator):
@@ -73,6 +75,8 @@ def has_partial_fit(estimator):
 
 class BaseBackprop(FittedNetwork, ABC):
     """Training and continuation, from checked arguments to fitted attributes."""
+
+    _share = ALONE  # during a training that of its engine
 
     # -- what the concrete estimators add ----------------------------------------------
 
@@ -105,6 +109,15 @@ class BaseBackprop(FittedNetwork, ABC):
     def _train_copy(self, request):
         """Train a copy and take its attributes over: all or nothing."""
         trained = _twin(self)
+        trained._share = share_of(self.engine)
+        with trained._share:
+            goes_on = self._train_twin(trained, request)
+        del trained._share
+        self._take_over(trained, goes_on)
+        return self
+
+    def _train_twin(self, trained, request):
+        """Train the copy; say whether an earlier training goes on in it."""
         trained._check_parameters(request)
         is_fitted = "_state" in vars(self)
         # a chunk of one row has no order to draw, and noting a stream takes its time
@@ -114,8 +127,7 @@ class BaseBackprop(FittedNetwork, ABC):
             state, y, data = trained._begin(request)
             goes_on = state.epoch > 0
             trained._train(request, state, y, data)
-        self._take_over(trained, goes_on)
-        return self
+        return goes_on
 
     def _take_over(self, trained, goes_on):
         """Become the copy; curves that go on grow in place, however long they are."""
@@ -132,10 +144,28 @@ class BaseBackprop(FittedNetwork, ABC):
         if "_state" in vars(self) and (request.incremental or self.warm_start):
             state = State.resume(self._state)
         dtype = None if state is None else state.vector.dtype
-        X, y = check_rows_and_y(self, request.X, request.y, dtype)
+        X, y = check_rows_and_y(self, request.X, request.y, dtype, not self._share.is_alone)
+        self._share.agree(lambda: self._facts(request, X, y))
         target = self._encode(y, request, fresh=state is None)
         data = self._as_data(X, target, request.sample_weight)
         return self._prepare_state(data, state), y, data
+
+    def _facts(self, request, X, y):
+        """Return what all processes that train together must pass alike."""
+        parameters = self.get_params(deep=False)
+        apart = {"verbose", "engine"}  # one of them may speak for all
+        return {
+            **{n: rules.in_words(v) for n, v in parameters.items() if n not in apart},
+            "the dtype of X": X.dtype.name,
+            "the number of features": X.shape[1],
+            "the names of the features": list(getattr(self, "feature_names_in_", ())),
+            "the kind of y": y.dtype.kind if y.shape[0] else None,
+            "the columns of y": y.shape[1:],
+            "sample_weight": request.sample_weight is None,
+            "X_val": request.X_val is None,
+            "y_val": request.y_val is None,
+            "sample_weight_val": request.sample_weight_val is None,
+        }
 
     def _train(self, request, state, y, data):
         given = self._enter_validation(request, data)
@@ -146,7 +176,7 @@ class BaseBackprop(FittedNetwork, ABC):
             splits = self.early_stopping and given is None
             self._begin_curves(state, splits or given is not None)
             self._arrange_rows(state, data, splits)
-            validation = _rows_set_aside(state, y, data) if splits else given
+            validation = self._rows_set_aside(state, y, data) if splits else given
             self._run_epochs(state, data, validation, request.incremental)
         self._conclude(state)
 
@@ -163,7 +193,9 @@ class BaseBackprop(FittedNetwork, ABC):
             target = target.astype(X.dtype)
         check_target(target, self._make_loss())
         return Data(
-            X, target, self._row_weights(target, check_sample_weight(sample_weight, X))
+            X,
+            target,
+            self._row_weights(target, check_sample_weight(sample_weight, X, self._share)),
         )
 
     def _enter_validation(self, request, data):
@@ -176,7 +208,9 @@ class BaseBackprop(FittedNetwork, ABC):
                 "X_val and y_val belong together, and sample_weight_val to them: pass both "
                 "or neither."
             )
-        X, y = check_rows_and_y(self, request.X_val, request.y_val, data.X.dtype)
+        X, y = check_rows_and_y(
+            self, request.X_val, request.y_val, data.X.dtype, not self._share.is_alone
+        )
         try:
             target = self._encode(y, Request(X, y, incremental=True), fresh=False)
         except ValueError as error:
@@ -186,7 +220,24 @@ class BaseBackprop(FittedNetwork, ABC):
                 f"y_val has {target.shape[1]} outputs, but y has {data.target.shape[1]}. "
                 "Pass y_val in the form of y."
             )
-        return Validation(y, self._as_data(X, target, request.sample_weight_val))
+        return self._validation(y, self._as_data(X, target, request.sample_weight_val))
+
+    def _rows_set_aside(self, state, y, data):
+        rows = self._share.place(data.X.shape[0]).held(state.validation_rows)
+        return self._validation(y[rows], Data(*(a if a is None else a[rows] for a in data)))
+
+    def _validation(self, y, data):
+        """Return the validation set: what is computed on here, and what all look at."""
+        gather = self._share.gather
+        X = gather(data.X) if self._has_scorer() else None
+        return Validation(
+            data.X, gather(y), Data(X, gather(data.target), gather(data.sample_weight))
+        )
+
+    def _has_scorer(self):
+        """Say whether `scoring` wants an estimator and rows, not outputs."""
+        is_loss = isinstance(self.scoring, str) and self.scoring == "loss"
+        return not (self.scoring is None or is_loss)
 
     # -- the state that training starts from or goes on with ---------------------------
 
@@ -207,7 +258,7 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _new_state(self, sizes, dtype, initializer):
         network = self._network(sizes)
-        rng = check_random_state(self.random_state)
+        rng = self._share.same_stream(check_random_state(self.random_state))
         state = State(
             vector=np.empty(network.n_parameters, dtype), rng=rng, layer_sizes=sizes
         )
@@ -231,7 +282,7 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _arrange_rows(self, state, data, splits):
         """Decide which rows train, in which order; keep it while nothing changed."""
-        n_rows = data.X.shape[0]
+        n_rows = self._share.place(data.X.shape[0]).n_all
         if state.n_rows == n_rows and splits == (state.validation_rows is not None):
             return
         state.n_rows, state.order, state.validation_rows = n_rows, np.arange(n_rows), None
@@ -247,11 +298,13 @@ class BaseBackprop(FittedNetwork, ABC):
         plan = self._plan(state, incremental)
         state.refresh(plan)
         engine, state.engine = self._engine(plan, state, data)
+        self._share.ready()
         before = None if incremental else state.vector.copy()
         patience = self._patience(self.n_iter_no_change, state)
         n_epochs = 1 if incremental else self.max_iter
         for report in islice(train(plan, state, data, engine), n_epochs):
-            if self._is_over(report, plan, state, patience, validation):
+            is_over = self._is_over(report, plan, state, patience, validation)
+            if self._share.same(is_over):
                 break
         else:
             if not incremental:
@@ -265,6 +318,7 @@ class BaseBackprop(FittedNetwork, ABC):
         state.order, state.validation_rows, state.n_rows = None, None, 0
         plan, before = self._plan(state, incremental=False), state.vector.copy()
         engine, _ = self._engine(plan, state, data)
+        self._share.ready()
         patience = self._patience(
             self.n_iter_no_change if state.watches_score else np.inf, state
         )
@@ -274,7 +328,9 @@ class BaseBackprop(FittedNetwork, ABC):
             data,
             engine,
             options={"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol},
-            is_over=lambda report: self._is_over(report, plan, state, patience, validation),
+            is_over=lambda report: self._share.same(
+                self._is_over(report, plan, state, patience, validation)
+            ),
         )
         self.loss_ = np.float64(result.fun)
         if not state.watches_score:
@@ -372,29 +428,32 @@ class BaseBackprop(FittedNetwork, ABC):
     def _validate(self, objective, state, validation):
         """Return loss and score of the validation rows."""
         data = validation.data
-        z = objective.net_output(state.vector, data.X)
+        z = self._share.gather(objective.net_output(state.vector, validation.X))
         loss = objective.loss_of(z, data)
         if not np.isfinite(z).all():
             return loss, np.nan
         if self.scoring is None:
             output = objective.link(z)
             return loss, self._score_output(output, data.target, data.sample_weight)
-        if isinstance(self.scoring, str) and self.scoring == "loss":
+        if not self._has_scorer():
             return loss, -loss
         trained = _twin(self)  # as it would be if training stopped now
+        vars(trained).pop("_share", None)
         trained._state = {**state.to_dict(), "best_vector": None}
         vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
         weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
         scorer = check_scoring(trained, scoring=self.scoring)
-        return loss, float(scorer(trained, data.X, validation.y, **weight))
+        score = float(scorer(trained, data.X, validation.y, **weight))
+        return loss, self._share.same(score)
 
     def _say(self, sentence):
         if self.verbose:
             print(sentence)
 
     def _warn_of_problems(self, objective, state, before, data):
-        rows = slice(None, None, max(1, data.X.shape[0] // DIAGNOSED_ROWS))
-        X, target = data.X[rows], data.target[rows]
+        n_rows, gather = self._share.place(data.X.shape[0]).n_all, self._share.gather
+        rows = slice(None, None, max(1, n_rows // DIAGNOSED_ROWS))
+        X, target = gather(data.X[rows]), gather(data.target[rows])
         if self._is_poor(objective.output(state.vector, X), target):
             for sentence in diagnose(objective, state.vector, before, X):
                 _warn(sentence)
@@ -489,11 +548,6 @@ def _twin(estimator):
     twin = object.__new__(type(estimator))
     twin.__dict__.update(estimator.__dict__)
     return twin
-
-
-def _rows_set_aside(state, y, data):
-    rows = state.validation_rows
-    return Validation(y[rows], Data(*(a if a is None else a[rows] for a in data)))
 
 
 def _is_lbfgs(solver):

@@ -598,8 +598,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight is not defined for multilabel y, where a row has several "
                 "labels. Use sample_weight."
             )
+        gather, place = self._share.gather, self._share.place(len(target))
+        sample_weight = gather(sample_weight)
         weight = expand_class_weight(
-            self.class_weight, self.classes_, self._class_indices(target), sample_weight
+            self.class_weight,
+            self.classes_,
+            gather(self._class_indices(target)),
+            sample_weight,
         ).astype(target.dtype)
         weight = weight if sample_weight is None else weight * sample_weight
         if not weight.any():
@@ -607,10 +612,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight is zero for every row that has a sample weight, so there is "
                 "nothing to learn from. Give a class of y a positive weight."
             )
-        return weight
+        return weight[place.own]
 
     def _check_labels(self, y, request, fresh):
-        """Return y as labels of the right kind and classes; learn them if `fresh`."""
+        """Return y as labels of the right kind and classes; learn them if `fresh`.
+
+        Classes are those of all rows, so all labels are looked at.
+        """
+        place, y = self._share.place(y.shape[0]), self._share.gather(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if fresh:
@@ -624,6 +633,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 f"{self.classes_}. Leave classes out, or begin a new estimator."
             )
         self._check_known(y, must_have_all=not (fresh or request.incremental))
+        y = y[place.own]
         return y.toarray() if issparse(y) else y
 
     def _learn_classes(self, y, request):
@@ -702,7 +712,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _strata(self, target):
         if self._kind == "multilabel-indicator":
             return None, 0
-        labels = self._class_indices(target)
+        labels = self._share.gather(self._class_indices(target))
         return labels, len(np.unique(labels))
 
     def __sklearn_tags__(self):

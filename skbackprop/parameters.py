@@ -19,12 +19,13 @@ from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
-from .spec import BOOL, INFINITY, Instance, Interval, build, complete, resolve
+from .spec import BOOL, INFINITY, Instance, Interval, Spec, build, complete, resolve
 from .state import Data, Plan
 
 __all__ = [
     "check_parameters",
     "hidden_sizes",
+    "in_words",
     "make_activations",
     "make_convention",
     "make_dropout",
@@ -186,6 +187,12 @@ def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -
         raise ValueError(
             f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
         )
+
+
+def in_words(value: Any) -> str:
+    """Return a value as text that is the same in another process: itself, or its type."""
+    is_plain = type(value) in PLAIN or _is_plain_tuple(value) or isinstance(value, Spec)
+    return repr(value) if is_plain else type(value).__name__
 
 
 def hidden_sizes(value: Any, owner: str) -> list[int]:

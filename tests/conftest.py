@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 
 from skbackprop.engines import NumbaEngine  # noqa: E402
 
-collect_ignore = ["benchmarks", "scripts"]  # programs; test_drop_in_scripts runs the latter
+collect_ignore = ["benchmarks", "chunks", "mpi", "scripts"]  # programs, run by tests
 if find_spec("numba") is None:  # it is optional
     collect_ignore.append("test_engines.py")
 

@@ -33,6 +33,7 @@ PACKAGE = Path(skbackprop.__file__).parent
 FLOORS = {
     "spec": 0,
     "dropout": 0,
+    "share": 0,
     "activations": 1,
     "initializers": 1,
     "schedules": 1,
@@ -52,6 +53,7 @@ FLOORS = {
     "tables": 8,
     "formulas": 8,
     "_compat": 8,
+    "streaming": 8,
     "parameters": 9,
     "worked": 9,
     "faults": 9,
@@ -147,7 +149,7 @@ def test_core_imports_numpy_and_scipy_only(path):
 
 def test_optional_packages_are_not_imported_with_the_package():
     """In a fresh interpreter."""
-    optional = ["numba", "matplotlib", "onnx", "skl2onnx", "torch"]
+    optional = ["numba", "matplotlib", "onnx", "skl2onnx", "torch", "mpi4py"]
     code = f"import skbackprop, sys; print(sorted(set(sys.modules) & set({optional})))"
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -251,6 +253,7 @@ def test_public_names():
     assert skbackprop.__all__ == [
         "BackpropClassifier",
         "BackpropRegressor",
+        "ChunkReport",
         "LossCurveDisplay",
         "NetworkDisplay",
         "WeightsDisplay",
@@ -260,6 +263,7 @@ def test_public_names():
         "input_gradient",
         "summary",
         "trace_step",
+        "train_on_chunks",
     ]
 
 
