@@ -1,5 +1,6 @@
 """Feed-forward neural networks for scikit-learn, by backpropagation one can read."""
 
+from ._version import __version__
 from .classifier import BackpropClassifier
 from .displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
 from .gradient_check import check_gradient
@@ -20,5 +21,3 @@ __all__ = [
     "summary",
     "trace_step",
 ]
-
-__version__ = "0.1.0"

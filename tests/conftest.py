@@ -18,6 +18,9 @@ collect_ignore = ["benchmarks", "scripts"]  # programs; test_drop_in_scripts run
 if find_spec("numba") is None:  # it is optional
     collect_ignore.append("test_engines.py")
 
+if find_spec("sklearn.callback") is None:  # scikit-learn before 1.9
+    collect_ignore.append("test_callbacks.py")
+
 ENGINE = os.environ.get("SKBACKPROP_TEST_ENGINE")  # what engine="auto" takes if it can
 
 

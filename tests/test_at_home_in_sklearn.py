@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from importlib.util import find_spec
 
 import joblib
 import numpy as np
@@ -162,3 +163,13 @@ def test_a_network_without_hidden_layers_is_cross_validated_like_ridge():
         cross_val_score(Ridge(alpha=5.0), X, y, cv=3),
         rtol=1e-4,
     )
+
+
+# -- callbacks -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator_class", [BackpropClassifier, BackpropRegressor])
+def test_callbacks_can_be_set_wherever_scikit_learn_has_them(estimator_class):
+    """What they do is in test_callbacks; before 1.9 there is nothing that could do it."""
+    has_callbacks = find_spec("sklearn.callback") is not None
+    assert hasattr(estimator_class, "set_callbacks") == has_callbacks

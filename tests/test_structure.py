@@ -31,6 +31,7 @@ PACKAGE = Path(skbackprop.__file__).parent
 
 # A module may import those of lower floors only; a package is one floor.
 FLOORS = {
+    "_version": 0,
     "spec": 0,
     "dropout": 0,
     "activations": 1,
@@ -51,7 +52,7 @@ FLOORS = {
     "door": 8,
     "tables": 8,
     "formulas": 8,
-    "_compat": 8,
+    "callbacks": 8,
     "parameters": 9,
     "worked": 9,
     "faults": 9,
