@@ -5,6 +5,7 @@ from .classifier import BackpropClassifier
 from .displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
 from .gradient_check import check_gradient
 from .inspection import hidden_activations, input_gradient, summary
+from .interop import from_sklearn, to_sklearn
 from .regressor import BackpropRegressor
 from .trace import trace_step
 
@@ -16,8 +17,10 @@ __all__ = [
     "WeightsDisplay",
     "__version__",
     "check_gradient",
+    "from_sklearn",
     "hidden_activations",
     "input_gradient",
     "summary",
+    "to_sklearn",
     "trace_step",
 ]

@@ -257,9 +257,11 @@ def test_public_names():
         "WeightsDisplay",
         "__version__",
         "check_gradient",
+        "from_sklearn",
         "hidden_activations",
         "input_gradient",
         "summary",
+        "to_sklearn",
         "trace_step",
     ]
 
