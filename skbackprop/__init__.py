@@ -6,6 +6,7 @@ from .displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
 from .gradient_check import check_gradient
 from .inspection import hidden_activations, input_gradient, summary
 from .interop import from_sklearn, to_sklearn
+from .onnx_export import to_onnx
 from .regressor import BackpropRegressor
 from .trace import trace_step
 
@@ -21,6 +22,7 @@ __all__ = [
     "hidden_activations",
     "input_gradient",
     "summary",
+    "to_onnx",
     "to_sklearn",
     "trace_step",
 ]

@@ -15,6 +15,8 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 from skbackprop.engines import NumbaEngine  # noqa: E402
 
 collect_ignore = ["benchmarks", "scripts"]  # programs; test_drop_in_scripts runs the latter
+if find_spec("onnxruntime") is None:  # the extra integration is not installed
+    collect_ignore.append("integration")
 if find_spec("numba") is None:  # it is optional
     collect_ignore.append("test_engines.py")
 
