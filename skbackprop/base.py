@@ -40,6 +40,13 @@ CURVES = (
 )
 CONCLUSIONS = ("best_loss_", "n_iter_", "t_", "_state")  # what `_conclude` sets
 DIAGNOSED_ROWS = 2_000  # enough to see what is wrong, and cheap beside an epoch
+# Those who cut every argument of `fit` that has as many rows as X, as they cut X.
+CUTTERS = ("sklearn.model_selection", "sklearn.calibration")
+CUT = (
+    "X_val has as many rows as X, and scikit-learn's searches and cross-validations cut "
+    "every argument with as many rows as X into folds: what arrived may be a part of what "
+    "was passed. Pass an X_val with another number of rows."
+)
 REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
 
@@ -189,6 +196,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                 "or neither."
             )
         X, y = check_rows_and_y(self, request.X_val, request.y_val, data.X.dtype)
+        if X.shape[0] == data.X.shape[0] and _is_called_from(*CUTTERS):
+            _warn(CUT, UserWarning)
         try:
             target = self._encode(y, Request(X, y, incremental=True), fresh=False)
         except ValueError as error:
@@ -527,7 +536,16 @@ def _is_lbfgs(solver):
 
 def _warn(sentence, category=ConvergenceWarning):
     """Warn at the line that called this package."""
+    inside = {__package__, "sklearn.callback"}  # whose decorator stands in between
     frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__package__") == __package__:
+    while frame.f_back and frame.f_globals.get("__package__") in inside:
         frame, level = frame.f_back, level + 1
     warnings.warn(sentence, category, stacklevel=level)
+
+
+def _is_called_from(*packages):
+    """Say whether one of the callers, however far out, is a module of the packages."""
+    frame = sys._getframe(1)
+    while frame and not str(frame.f_globals.get("__name__")).startswith(packages):
+        frame = frame.f_back
+    return frame is not None

@@ -16,6 +16,8 @@ from .objective import Objective
 
 __all__ = ["FittedNetwork"]
 
+DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject.toml
+
 # what scikit-learn keeps on an estimator for its callbacks while `fit` runs
 RUNNING = {"_callback_fit_ctx", "_skl_callbacks_to_teardown"}
 
@@ -33,6 +35,9 @@ class FittedNetwork(BaseEstimator):
     Only plain arrays, numbers, lists and the random stream are kept; views of the flat
     vector and rules are made whenever they are needed.
     """
+
+    _doc_link_module = "skbackprop"
+    _doc_link_template = f"{DOCUMENTATION}/generated/skbackprop.{{estimator_name}}.html"
 
     @property
     def coefs_(self):
