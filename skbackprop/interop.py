@@ -25,7 +25,6 @@ from .state import State
 __all__ = ["from_sklearn", "to_sklearn"]
 
 ACTIVATIONS = {Identity: "identity", Sigmoid: "logistic", Tanh: "tanh", Relu: "relu"}
-SCHEDULES = {InverseScaling: "invscaling", Adaptive: "adaptive"}
 CHANGE_NO_RESULT = {"error_convention", "engine"}
 COPIED = (
     *("loss_", "best_loss_", "loss_curve_", "validation_scores_"),
@@ -144,7 +143,7 @@ def from_sklearn(mlp):
     state = State.resume(estimator._state)
     _take_counts(mlp, state)
     if hasattr(mlp, "_optimizer"):
-        _take_memory(mlp, estimator, state)
+        _take_memory(mlp, state)
     estimator._conclude(state)
     _take_curves(mlp, estimator)
     return estimator
@@ -253,7 +252,8 @@ def _learning_rate(estimator):
         return {"learning_rate": "invscaling", **schedule.get_params()}, True
     if type(optimizer) is SGD and type(schedule) is Adaptive:
         rate = schedule.learning_rate_init
-        return {"learning_rate": "adaptive", "learning_rate_init": rate}, True
+        same = Adaptive(learning_rate_init=rate, patience=estimator.n_iter_no_change)
+        return {"learning_rate": "adaptive", "learning_rate_init": rate}, schedule == same
     return constant, False
 
 
@@ -362,33 +362,25 @@ def _take_counts(mlp, state):
     state.samples_seen = mlp.t_
     state.n_stale = getattr(mlp, "_no_improvement_count", 0)
     state.rng = deepcopy(mlp._random_state)
-    has_scores = getattr(mlp, "best_validation_score_", None) is not None
-    state.watch(score=has_scores)
-    state.best = mlp.best_validation_score_ if has_scores else -_smallest_loss(mlp)
+    best_score = getattr(mlp, "best_validation_score_", None)
+    state.watch(score=best_score is not None)
+    best_loss = getattr(mlp, "best_loss_", mlp.loss_)  # L-BFGS has none
+    state.best = -best_loss if best_score is None else best_score
 
 
-def _smallest_loss(mlp):
-    return getattr(mlp, "best_loss_", mlp.loss_)
-
-
-def _take_memory(mlp, estimator, state):
+def _take_memory(mlp, state):
     """Fill the memory of our optimizer from that of the MLP's."""
     theirs = mlp._optimizer
-    if mlp.solver == "sgd":
+    if hasattr(theirs, "velocities"):
         velocity = -_vector(theirs.velocities)  # theirs is added, ours subtracted
         state.optimizer_memory = {"velocity": velocity}
-        state.schedule_memory["factor"] = _factor(mlp, estimator, state)
+        if mlp.learning_rate == "adaptive":
+            factor = theirs.learning_rate / theirs.learning_rate_init
+            state.schedule_memory["factor"] = factor
     else:
         m = _vector(theirs.ms) / (1 - theirs.beta_1)
         v = _vector(theirs.vs) / (1 - theirs.beta_2)
         state.optimizer_memory, state.step = {"m": m, "v": v}, theirs.t
-
-
-def _factor(mlp, estimator, state):
-    """Return by how much "adaptive" has lowered the learning rate."""
-    if mlp.learning_rate != "adaptive":
-        return 1.0
-    return mlp._optimizer.learning_rate / mlp._optimizer.learning_rate_init
 
 
 def _vector(arrays):

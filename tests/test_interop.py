@@ -19,7 +19,7 @@ from skbackprop import BackpropClassifier, BackpropRegressor, from_sklearn, to_s
 from skbackprop.activations import LeakyRelu, Sigmoid, Tanh
 from skbackprop.losses import LogLoss, SquaredError
 from skbackprop.optimizers import SGD, Adam
-from skbackprop.schedules import InverseScaling
+from skbackprop.schedules import Adaptive, InverseScaling
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs, for speed
@@ -269,6 +269,7 @@ LOST = [
     ("multiclass", {"solver": "adamw"}),
     ("multiclass", {"learning_rate": "cosine"}),
     ("multiclass", {"learning_rate": "adaptive"}),  # acts with sgd only, there
+    ("multiclass", {"solver": "sgd", "learning_rate": Adaptive(factor=0.5)}),
     ("multiclass", {"loss": "focal"}),
     ("multiclass", {"loss": LogLoss(label_smoothing=0.1)}),
     ("multiclass", {"initializer": "he_normal"}),
@@ -279,7 +280,7 @@ LOST = [
 @pytest.mark.parametrize(("task", "params"), LOST, ids=str)
 def test_what_is_lost_for_training_is_named_and_the_predictions_stay(task, params):
     estimator = ours(task, **params).fit(X, TASKS[task])
-    ((name, value),) = params.items()
+    name, value = list(params.items())[-1]
     with pytest.warns(UserWarning, match="predicts the same, but cannot train") as caught:
         mlp = to_sklearn(estimator)
     assert f"{name}={value!r}." in str(caught[0].message)
@@ -338,6 +339,18 @@ def test_from_sklearn_takes_only_theirs():
 def test_an_unfitted_estimator_is_refused(exchange, unfitted):
     with pytest.raises(NotFittedError):
         exchange(unfitted)
+
+
+@pytest.mark.parametrize(("before", "after"), [("adam", "sgd"), ("sgd", "adam")])
+def test_another_solver_after_training_begins_an_empty_memory(before, after):
+    """There MLP would go on with the solver it was trained by."""
+    mlp = theirs("binary", solver=before, shuffle=False).fit(X, TASKS["binary"])
+    estimator = from_sklearn(mlp.set_params(solver=after))
+    estimator.partial_fit(X, TASKS["binary"])
+    fresh = theirs("binary", solver=before, shuffle=False).fit(X, TASKS["binary"])
+    fresh.set_params(solver=after)
+    del fresh._optimizer
+    assert_same_weights(estimator, fresh.partial_fit(X, TASKS["binary"]))
 
 
 def test_a_named_adam_and_an_object_are_the_same():
