@@ -22,7 +22,13 @@ from sklearn.utils import check_array, check_random_state
 from . import parameters as rules
 from .callbacks import CallbackSupportMixin, Nobody, audience_of, with_callbacks
 from .diagnosis import diagnose
-from .door import check_rows_and_y, check_sample_weight, check_target, split_rows
+from .door import (
+    check_rows_and_y,
+    check_sample_weight,
+    check_target,
+    may_be_cut,
+    split_rows,
+)
 from .fitted import FittedNetwork
 from .initializers import GivenWeights
 from .state import Data, Plan, State
@@ -39,14 +45,7 @@ CURVES = (
     "validation_loss_curve_",
 )
 CONCLUSIONS = ("best_loss_", "n_iter_", "t_", "_state")  # what `_conclude` sets
-DIAGNOSED_ROWS = 2_000  # enough to see what is wrong, and cheap beside an epoch
-# Those who cut every argument of `fit` that has as many rows as X, as they cut X.
-CUTTERS = ("sklearn.model_selection", "sklearn.calibration")
-CUT = (
-    "X_val has as many rows as X, and scikit-learn's searches and cross-validations cut "
-    "every argument with as many rows as X into folds: what arrived may be a part of what "
-    "was passed. Pass an X_val with another number of rows."
-)
+DIAGNOSED_ROWS = 500  # enough to see what is wrong, and cheap beside an epoch
 REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
 
@@ -196,8 +195,9 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                 "or neither."
             )
         X, y = check_rows_and_y(self, request.X_val, request.y_val, data.X.dtype)
-        if X.shape[0] == data.X.shape[0] and _is_called_from(*CUTTERS):
-            _warn(CUT, UserWarning)
+        suspicion = may_be_cut(X, data.X)
+        if suspicion is not None:
+            _warn(suspicion, UserWarning)
         try:
             target = self._encode(y, Request(X, y, incremental=True), fresh=False)
         except ValueError as error:
@@ -541,11 +541,3 @@ def _warn(sentence, category=ConvergenceWarning):
     while frame.f_back and frame.f_globals.get("__package__") in inside:
         frame, level = frame.f_back, level + 1
     warnings.warn(sentence, category, stacklevel=level)
-
-
-def _is_called_from(*packages):
-    """Say whether one of the callers, however far out, is a module of the packages."""
-    frame = sys._getframe(1)
-    while frame and not str(frame.f_globals.get("__name__")).startswith(packages):
-        frame = frame.f_back
-    return frame is not None

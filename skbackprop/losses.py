@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from .activations import Activation, Exponential, Identity, Sigmoid, Softmax
+from .activations import (
+    Activation,
+    Exponential,
+    Identity,
+    Sigmoid,
+    Softmax,
+    row_sums,
+    subtract_largest,
+)
 from .spec import INFINITY, Rule, Spec, number
 
 __all__ = [
@@ -92,16 +100,16 @@ class LogLoss(Spec):
 
     def log_predict(self, z, out):
         """Fill `out` with log softmax(z); `out` may be `z`."""
-        np.subtract(z, z.max(axis=1, keepdims=True), out=out)
-        out -= np.log(np.exp(out).sum(axis=1, keepdims=True))
+        subtract_largest(z, out=out)
+        out -= np.log(row_sums(np.exp(out)))[:, np.newaxis]
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         target = _smoothed(target, self.label_smoothing, target.shape[1])
-        np.subtract(z, z.max(axis=1, keepdims=True), out=delta)  # exp cannot overflow
-        per_sample = -np.einsum("ij,ij->i", target, delta)
+        subtract_largest(z, out=delta)
+        of_target = row_sums(target * delta)
         np.exp(delta, out=delta)
-        total = delta.sum(axis=1)
-        per_sample += np.log(total)  # -sum_k t_k log(exp(z_k) / total)
+        total = row_sums(delta)
+        per_sample = np.log(total) - of_target  # -sum_k t_k log(exp(z_k) / total)
         delta /= total[:, np.newaxis]  # softmax(z)
         delta -= target  # output - target
         return _mean(per_sample, delta, sample_weight)
@@ -177,7 +185,7 @@ def _smoothed(target, smoothing, n_classes):
 
 
 def _check_distribution(target, name):
-    if np.abs(target.sum(axis=1) - 1).max() > 1e-3:
+    if np.abs(row_sums(target) - 1).max() > 1e-3:
         raise ValueError(
             f"{name} needs one class per row: targets that sum to one. For labels that are "
             "independent of each other (multilabel) use loss='log_loss' or BinaryLogLoss()."

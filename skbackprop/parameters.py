@@ -191,13 +191,9 @@ def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -
 def hidden_sizes(value: Any, owner: str) -> list[int]:
     """Return the numbers of hidden units, layer by layer."""
     sizes = [value] if isinstance(value, Integral) else value
-    _require(
-        _is_sequence(sizes) and all(size in COUNT for size in sizes),
-        "hidden_layer_sizes",
-        owner,
-        f"{COUNT} or a sequence of them, one per hidden layer",
-        value,
-    )
+    if not (_is_sequence(sizes) and all(size in COUNT for size in sizes)):
+        words = f"{COUNT} or a sequence of them, one per hidden layer"
+        _require(False, "hidden_layer_sizes", owner, words, value)
     return [int(size) for size in sizes]
 
 
@@ -318,14 +314,13 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
         "patience": parameters["n_iter_no_change"],
         "n_epochs": parameters["max_iter"],
     }
+    if isinstance(value, str) and value in SCHEDULES:
+        return complete(build(SCHEDULES[value], parameters), given)
     if value in POSITIVE:
         return SCHEDULES["constant"](learning_rate_init=float(value))
-    named = Options(tuple(SCHEDULES))
+    words = Either((Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")))
     is_object = callable(value) and not isinstance(value, type)
-    words = Either((named, POSITIVE, Instance((), "a schedule object")))
-    _require(value in named or is_object, "learning_rate", owner, words, value)
-    if isinstance(value, str):
-        return complete(build(SCHEDULES[value], parameters), given)
+    _require(is_object, "learning_rate", owner, words, value)
     return _checked(complete(value, given))
 
 
