@@ -20,8 +20,15 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
 
 from . import parameters as rules
+from .callbacks import CallbackSupportMixin, Nobody, audience_of, with_callbacks
 from .diagnosis import diagnose
-from .door import check_rows_and_y, check_sample_weight, check_target, split_rows
+from .door import (
+    check_rows_and_y,
+    check_sample_weight,
+    check_target,
+    may_be_cut,
+    split_rows,
+)
 from .fitted import FittedNetwork
 from .initializers import GivenWeights
 from .share import ALONE, share_of
@@ -38,6 +45,7 @@ CURVES = (
     "validation_scores_",
     "validation_loss_curve_",
 )
+CONCLUSIONS = ("best_loss_", "n_iter_", "t_", "_state")  # what `_conclude` sets
 DIAGNOSED_ROWS = 500  # enough to see what is wrong, and cheap beside an epoch
 REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
@@ -73,7 +81,7 @@ def has_partial_fit(estimator):
     return True
 
 
-class BaseBackprop(FittedNetwork, ABC):
+class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
     """Training and continuation, from checked arguments to fitted attributes."""
 
     _share = ALONE  # during a training that of its engine
@@ -124,9 +132,19 @@ class BaseBackprop(FittedNetwork, ABC):
         draws = not (request.incremental and _is_one_row(request.X))
         stream = self._state["rng"] if is_fitted and draws else None
         with _stream_restored_on_failure(stream):
-            state, y, data = trained._begin(request)
-            goes_on = state.epoch > 0
-            trained._train(request, state, y, data)
+            goes_on = trained._run(request)
+        return goes_on
+
+    @with_callbacks
+    def _run(self, request):
+        """Train; return whether that went on from an earlier training."""
+        state, y, data = self._begin(request)
+        goes_on = state.epoch > 0
+        audience = Nobody()
+        if not request.incremental:
+            audience = audience_of(self, request.X, request.y, request.sample_weight)
+        self._train(request, state, y, data, audience)
+        audience.dismiss(lambda: self._as_if_stopped(state))
         return goes_on
 
     def _take_over(self, trained, goes_on):
@@ -167,17 +185,17 @@ class BaseBackprop(FittedNetwork, ABC):
             "sample_weight_val": request.sample_weight_val is None,
         }
 
-    def _train(self, request, state, y, data):
+    def _train(self, request, state, y, data, audience):
         given = self._enter_validation(request, data)
         if _is_lbfgs(self.solver):
             self._begin_curves(state, given is not None)
-            self._run_lbfgs(state, data, given)
+            self._run_lbfgs(state, data, given, audience)
         else:
             splits = self.early_stopping and given is None
             self._begin_curves(state, splits or given is not None)
             self._arrange_rows(state, data, splits)
             validation = self._rows_set_aside(state, y, data) if splits else given
-            self._run_epochs(state, data, validation, request.incremental)
+            self._run_epochs(state, data, validation, request.incremental, audience)
         self._conclude(state)
 
     def _check_parameters(self, request):
@@ -211,6 +229,9 @@ class BaseBackprop(FittedNetwork, ABC):
         X, y = check_rows_and_y(
             self, request.X_val, request.y_val, data.X.dtype, not self._share.is_alone
         )
+        suspicion = may_be_cut(X, data.X)
+        if suspicion is not None:
+            _warn(suspicion, UserWarning)
         try:
             target = self._encode(y, Request(X, y, incremental=True), fresh=False)
         except ValueError as error:
@@ -293,7 +314,7 @@ class BaseBackprop(FittedNetwork, ABC):
 
     # -- the two ways to train ---------------------------------------------------------
 
-    def _run_epochs(self, state, data, validation, incremental):
+    def _run_epochs(self, state, data, validation, incremental, audience):
         """Train until patience, target or max_iter ends it; partial_fit: one epoch."""
         plan = self._plan(state, incremental)
         state.refresh(plan)
@@ -302,8 +323,9 @@ class BaseBackprop(FittedNetwork, ABC):
         before = None if incremental else state.vector.copy()
         patience = self._patience(self.n_iter_no_change, state)
         n_epochs = 1 if incremental else self.max_iter
-        for report in islice(train(plan, state, data, engine), n_epochs):
-            is_over = self._is_over(report, plan, state, patience, validation)
+        reports = audience.announce(train(plan, state, data, engine))
+        for report in islice(reports, n_epochs):
+            is_over = self._is_over(report, plan, state, patience, validation, audience)
             if self._share.same(is_over):
                 break
         else:
@@ -312,7 +334,7 @@ class BaseBackprop(FittedNetwork, ABC):
         if not incremental:
             self._warn_of_problems(plan.objective, state, before, data)
 
-    def _run_lbfgs(self, state, data, validation):
+    def _run_lbfgs(self, state, data, validation, audience):
         """Train on all rows at once; an iteration counts as an epoch."""
         self._refuse_what_lbfgs_ignores(validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
@@ -329,7 +351,7 @@ class BaseBackprop(FittedNetwork, ABC):
             engine,
             options={"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol},
             is_over=lambda report: self._share.same(
-                self._is_over(report, plan, state, patience, validation)
+                self._is_over(report, plan, state, patience, validation, audience)
             ),
         )
         self.loss_ = np.float64(result.fun)
@@ -396,9 +418,12 @@ class BaseBackprop(FittedNetwork, ABC):
 
     # -- what is kept and what is said -------------------------------------------------
 
-    def _is_over(self, report, plan, state, patience, validation):
+    def _is_over(self, report, plan, state, patience, validation, audience):
         """Record an epoch; say whether training should stop after it."""
         patience.watch(self._record(report, plan.objective, state, validation), state)
+        if audience.asks_to_stop(lambda: self._as_if_stopped(state)):
+            self._say("A callback stopped the training.")
+            return True
         if reached(self.target_loss, report.loss):
             self._say(f"Training loss reached target_loss={self.target_loss}: stopped.")
             return True
@@ -470,6 +495,14 @@ class BaseBackprop(FittedNetwork, ABC):
         self.n_iter_ = state.epoch
         self.t_ = state.samples_seen
         self._state = state.to_dict()
+
+    def _as_if_stopped(self, state):
+        """Return fitted attributes as if training stopped now, sharing nothing with it."""
+        state, stopped = state.copy(), _twin(self)
+        state.rng = deepcopy(state.rng)
+        stopped._conclude(state)
+        attributes = {name: getattr(stopped, name) for name in CONCLUSIONS}
+        return attributes | {name: deepcopy(getattr(self, name)) for name in CURVES}
 
     # -- what is opened for those who look inside --------------------------------------
 
@@ -556,7 +589,8 @@ def _is_lbfgs(solver):
 
 def _warn(sentence, category=ConvergenceWarning):
     """Warn at the line that called this package."""
+    inside = {__package__, "sklearn.callback"}  # whose decorator stands in between
     frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__package__") == __package__:
+    while frame.f_back and frame.f_globals.get("__package__") in inside:
         frame, level = frame.f_back, level + 1
     warnings.warn(sentence, category, stacklevel=level)

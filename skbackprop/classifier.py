@@ -47,11 +47,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         classified well count less. An object follows
         :class:`skbackprop.losses.Loss`.
 
-    error_convention : {"output_minus_target", "target_minus_output"}, \
-            default="output_minus_target"
-        Which way the error of an output is subtracted, and with it whether weight
-        updates are subtracted or added. It changes the sign of every signal that is
-        passed back and no result: the weights are the same bit for bit.
+    error_convention : str, default="output_minus_target"
+        "output_minus_target" or "target_minus_output": which way the error of an output
+        is subtracted, and with it whether weight updates are subtracted or added. It
+        changes the sign of every signal that is passed back and no result: the weights
+        are the same bit for bit.
 
     solver : str or object, default="adam"
         The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",

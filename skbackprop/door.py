@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import ceil
 from numbers import Real
 
@@ -23,9 +24,12 @@ __all__ = [
     "check_sample_weight",
     "check_target",
     "expand_class_weight",
+    "may_be_cut",
     "split_rows",
 ]
 
+# They cut every argument of `fit` that has as many rows as X, as they cut X.
+CUTTERS = ("sklearn.model_selection", "sklearn.calibration")
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 
 
@@ -205,4 +209,20 @@ def split_rows(
         train_test_split(
             np.arange(n_rows), test_size=n_validation, random_state=rng, stratify=stratify
         )
+    )
+
+
+def may_be_cut(X_val, X) -> str | None:
+    """Say in a sentence why validation rows may be a part of what was passed, or None."""
+    if X_val.shape[0] != X.shape[0]:
+        return None
+    frame = sys._getframe(1)
+    while not str(frame.f_globals.get("__name__")).startswith(CUTTERS):
+        frame = frame.f_back
+        if frame is None:
+            return None
+    return (
+        "X_val has as many rows as X, and scikit-learn's searches and cross-validations "
+        "cut every argument with as many rows as X into folds: what arrived may be a part "
+        "of what was passed. Pass an X_val with another number of rows."
     )

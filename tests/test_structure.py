@@ -31,6 +31,7 @@ PACKAGE = Path(skbackprop.__file__).parent
 
 # A module may import those of lower floors only; a package is one floor.
 FLOORS = {
+    "_version": 0,
     "spec": 0,
     "dropout": 0,
     "share": 0,
@@ -54,6 +55,7 @@ FLOORS = {
     "formulas": 8,
     "_compat": 8,
     "streaming": 8,
+    "callbacks": 8,
     "parameters": 9,
     "worked": 9,
     "faults": 9,
@@ -66,6 +68,7 @@ FLOORS = {
     "classifier": 12,
     "regressor": 12,
     "interop": 13,
+    "onnx_export": 13,
     "__init__": 14,
 }
 CORE = 7  # the highest floor that knows NumPy and SciPy only
@@ -259,9 +262,12 @@ def test_public_names():
         "WeightsDisplay",
         "__version__",
         "check_gradient",
+        "from_sklearn",
         "hidden_activations",
         "input_gradient",
         "summary",
+        "to_onnx",
+        "to_sklearn",
         "trace_step",
         "train_on_chunks",
     ]
