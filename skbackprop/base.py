@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import warnings
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from copy import deepcopy
 from itertools import islice
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
 
 from . import parameters as rules
+from .checkpoint import Checkpoint
 from .diagnosis import diagnose
 from .door import check_rows_and_y, check_sample_weight, check_target, split_rows
 from .fitted import FittedNetwork
@@ -106,21 +106,37 @@ class BaseBackprop(FittedNetwork, ABC):
         """Train a copy and take its attributes over: all or nothing."""
         trained = _twin(self)
         trained._check_parameters(request)
-        is_fitted = "_state" in vars(self)
-        # a chunk of one row has no order to draw, and noting a stream takes its time
-        draws = not (request.incremental and _is_one_row(request.X))
-        stream = self._state["rng"] if is_fitted and draws else None
-        with _stream_restored_on_failure(stream):
+        stream = self._noted_stream(request)
+        curves = [getattr(self, name, None) for name in CURVES]
+        lengths = [0 if curve is None else len(curve) for curve in curves]
+        try:
             state, y, data = trained._begin(request)
             goes_on = state.epoch > 0
             trained._train(request, state, y, data)
-        self._take_over(trained, goes_on)
+            self._take_over(trained, curves if goes_on else ())
+        except BaseException:
+            if vars(self) is not vars(trained):  # an interrupt may come just after that
+                for curve, length in zip(curves, lengths, strict=True):
+                    if curve is not None:
+                        del curve[length:]
+                if stream is not None:
+                    self._state["rng"].set_state(stream)
+            raise
         return self
 
-    def _take_over(self, trained, goes_on):
+    def _noted_stream(self, request):
+        """Return what a failure must set the random stream back to, or None."""
+        if "_state" not in vars(self):
+            return None
+        has_masks = self._state["dropout_seed"] is not None or not np.any(self.dropout)
+        if request.incremental and _is_one_row(request.X) and has_masks:
+            return None  # there is nothing to draw, and noting a stream takes its time
+        return self._state["rng"].get_state()
+
+    def _take_over(self, trained, curves):
         """Become the copy; curves that go on grow in place, however long they are."""
-        for name in CURVES if goes_on else ():
-            old, new = getattr(self, name), getattr(trained, name)
+        for name, old in zip(CURVES, curves, strict=False):
+            new = getattr(trained, name)
             if old is not None and new is not None:
                 old.extend(new)
                 setattr(trained, name, old)
@@ -247,17 +263,23 @@ class BaseBackprop(FittedNetwork, ABC):
         plan = self._plan(state, incremental)
         state.refresh(plan)
         engine, state.engine = self._engine(plan, state, data)
-        before = None if incremental else state.vector.copy()
         patience = self._patience(self.n_iter_no_change, state)
-        n_epochs = 1 if incremental else self.max_iter
-        for report in islice(train(plan, state, data, engine), n_epochs):
-            if self._is_over(report, plan, state, patience, validation):
-                break
-        else:
-            if not incremental:
+        reports = train(plan, state, data, engine)
+        if incremental:
+            self._is_over(next(reports), plan, state, patience, validation)
+            return
+        before, checkpoint = state.vector.copy(), Checkpoint(state, shuffles=self.shuffle)
+        try:
+            for report in islice(reports, self.max_iter):
+                is_over = self._is_over(report, plan, state, patience, validation)
+                checkpoint.keep()
+                if is_over:
+                    break
+            else:
                 _warn(f"Not converged after max_iter={self.max_iter} epochs. {REMEDY}")
-        if not incremental:
             self._warn_of_problems(plan.objective, state, before, data)
+        except KeyboardInterrupt:
+            self._go_back(checkpoint, state)
 
     def _run_lbfgs(self, state, data, validation):
         """Train on all rows at once; an iteration counts as an epoch."""
@@ -268,20 +290,43 @@ class BaseBackprop(FittedNetwork, ABC):
         patience = self._patience(
             self.n_iter_no_change if state.watches_score else np.inf, state
         )
-        result = minimize_lbfgs(
-            plan,
-            state,
-            data,
-            engine,
-            options={"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol},
-            is_over=lambda report: self._is_over(report, plan, state, patience, validation),
-        )
+        checkpoint = Checkpoint(state, shuffles=False)
+
+        def is_over(report):
+            is_over = self._is_over(report, plan, state, patience, validation)
+            checkpoint.keep()
+            return is_over
+
+        options = {"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol}
+        try:
+            result = minimize_lbfgs(
+                plan, state, data, engine, options=options, is_over=is_over
+            )
+            self._conclude_lbfgs(result, state)
+            self._warn_of_problems(plan.objective, state, before, data)
+        except KeyboardInterrupt:
+            self._go_back(checkpoint, state)
+
+    def _conclude_lbfgs(self, result, state):
         self.loss_ = np.float64(result.fun)
         if not state.watches_score:
             state.best = max(state.best, -self.loss_)
         if not result.success:
             _warn(f"L-BFGS stopped with the message {result.message!r}. {REMEDY}")
-        self._warn_of_problems(plan.objective, state, before, data)
+
+    def _go_back(self, checkpoint, state):
+        """Undo an epoch that was interrupted; without one before it, raise again."""
+        n_epochs = checkpoint.restore()
+        if n_epochs == 0:
+            raise  # the KeyboardInterrupt that brought us here
+        for name in CURVES:
+            if getattr(self, name) is not None:
+                del getattr(self, name)[n_epochs:]
+        self.loss_ = self.loss_curve_[-1]
+        _warn(
+            f"Training interrupted by user: it stopped with the parameters of epoch "
+            f"{state.epoch}, the last complete one."
+        )
 
     def _refuse_what_lbfgs_ignores(self, validation):
         for name, is_set in (
@@ -364,7 +409,6 @@ class BaseBackprop(FittedNetwork, ABC):
         loss, score = self._validate(objective, state, validation)
         self.validation_loss_curve_.append(loss)
         self.validation_scores_.append(score)
-        self.best_validation_score_ = max(self.best_validation_score_, score)
         if speaks:
             self._say(f"Validation score: {score:f}")
         return score if state.watches_score else -report.loss
@@ -408,6 +452,10 @@ class BaseBackprop(FittedNetwork, ABC):
                 "StandardScaler), or set clip_norm."
             )
         self.best_loss_ = None if state.watches_score else -state.best
+        if self.validation_scores_:
+            self.best_validation_score_ = max(
+                self.best_validation_score_, *self.validation_scores_
+            )
         self.n_iter_ = state.epoch
         self.t_ = state.samples_seen
         self._state = state.to_dict()
@@ -466,18 +514,6 @@ class BaseBackprop(FittedNetwork, ABC):
         self._conclude(state)
         self.loss_ = self.best_loss_ = None
         return self
-
-
-@contextmanager
-def _stream_restored_on_failure(rng):
-    """Set a random stream, or None, back when what follows fails."""
-    before = None if rng is None else rng.get_state()
-    try:
-        yield
-    except BaseException:
-        if rng is not None:
-            rng.set_state(before)
-        raise
 
 
 def _is_one_row(X):
