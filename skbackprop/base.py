@@ -439,18 +439,21 @@ class BaseBackprop(FittedNetwork, ABC):
     def _warn_of_problems(self, objective, state, before, data):
         rows = slice(None, None, max(1, data.X.shape[0] // DIAGNOSED_ROWS))
         X, target = data.X[rows], data.target[rows]
-        if self._is_poor(objective.output(state.vector, X), target):
-            for sentence in diagnose(objective, state.vector, before, X):
-                _warn(sentence)
+        with np.errstate(all="ignore"):  # squares of very large numbers overflow
+            if self._is_poor(objective.output(state.vector, X), target):
+                for sentence in diagnose(objective, state.vector, before, X):
+                    _warn(sentence)
 
     def _conclude(self, state):
         """Set the attributes that tell of the whole training."""
-        if not np.isfinite(state.vector).all():
-            raise ValueError(
-                f"Training diverged: after epoch {state.epoch} the weights are not finite. "
-                "Try a smaller learning rate, scale the inputs (for example with "
-                "StandardScaler), or set clip_norm."
-            )
+        for array in (state.vector, *state.optimizer_memory.values()):
+            if not np.isfinite(array).all():
+                what = "weights" if array is state.vector else "moments of the gradient"
+                raise ValueError(
+                    f"Training diverged: after epoch {state.epoch} the {what} are not "
+                    "finite. Try a smaller learning rate, scale the inputs (for example "
+                    "with StandardScaler), or set clip_norm."
+                )
         self.best_loss_ = None if state.watches_score else -state.best
         if self.validation_scores_:
             self.best_validation_score_ = max(

@@ -611,6 +611,15 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def _check_labels(self, y, request, fresh):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""
+        try:
+            return self._compare_labels(y, request, fresh)
+        except TypeError as error:  # of labels that have no order, as 1 and "a"
+            raise ValueError(
+                f"The labels in y and classes must be of one kind, all strings or all "
+                f"numbers: {error}."
+            ) from error
+
+    def _compare_labels(self, y, request, fresh):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if fresh:

@@ -268,6 +268,12 @@ def make_initializer(parameters: Mapping[str, Any], owner: str) -> Initializer:
         value, INITIALIZERS, parameter="initializer", owner=owner, methods=("__call__",)
     )
     initializer = found() if isinstance(value, str) else _checked(found)
+    n_layers = len(hidden_sizes(parameters["hidden_layer_sizes"], owner)) + 1
+    if getattr(initializer, "n_layers", None) not in (None, n_layers):
+        raise ValueError(
+            f"{type(initializer).__name__} is for {initializer.n_layers} layers, but there "
+            f"are {n_layers} of them, the output layer included."
+        )
     return complete(initializer, {"factor": _glorot_factors(parameters, owner)})
 
 

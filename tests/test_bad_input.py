@@ -303,6 +303,23 @@ BAD_LABELS = {
         r"differs from the classes of the first call, \[0 1\]",
     ),
 }
+BAD_LABELS |= {
+    "labels without an order": (
+        lambda X, y: {"y": np.array(["a", 1], dtype=object)[y]},
+        ALL_CALLS,
+        "must be of one kind, all strings or all numbers|Mix of label input types",
+    ),
+    "classes without an order": (
+        lambda X, y: {"classes": [1, "a"]},
+        ("partial_fit",),
+        "must be of one kind, all strings or all numbers|Mix of label input types",
+    ),
+    "y_val without an order": (
+        lambda X, y: {"X_val": X, "y_val": np.array(["a", 1], dtype=object)[y]},
+        ("fit", "warm fit"),
+        "y_val does not go with y.* must be of one kind",
+    ),
+}
 BAD_QUANTITIES = {
     "text in y": (
         lambda X, y: {"y": np.full(y.shape, "a")},
@@ -446,6 +463,21 @@ def test_divergence_in_the_last_step_is_noticed(X, y):
     reg = BackpropRegressor((), solver="sgd", learning_rate=1e200, max_iter=1)
     with pytest.raises(ValueError, match="after epoch 1 the weights are not finite"):
         reg.fit(1e120 * X, y)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "nadam", "rmsprop", "adagrad"])
+def test_overflow_of_squared_gradients_is_an_error(name, X, y):
+    """An infinite second moment would divide every later update down to zero."""
+    clf = BackpropClassifier(**SMALL | {"solver": name})
+    with pytest.raises(ValueError, match="the moments of the gradient are not finite"):
+        clf.fit(1e200 * X, y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_squares_of_very_large_numbers_warn_of_nothing(early_stopping, X, y):
+    """Any other warning than those of convergence fails the test."""
+    reg = BackpropRegressor(**SMALL | {"loss": "huber", "early_stopping": early_stopping})
+    reg.fit(X, 1e200 * y)
 
 
 def test_divergence_of_lbfgs_is_an_error(X, y):
