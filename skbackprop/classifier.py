@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import (
 
 from . import parameters as rules
 from .base import BaseBackprop, Request, has_partial_fit
-from .door import expand_class_weight
+from .door import check_classes, expand_class_weight
 from .losses import CLASSIFIER_LOSSES
 
 __all__ = ["BackpropClassifier"]
@@ -626,7 +626,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             check_classification_targets(y)
             self._learn_classes(y, request)
         elif request.classes is not None and not np.array_equal(
-            self.classes_, unique_labels(request.classes)
+            self.classes_, check_classes(request.classes)
         ):
             raise ValueError(
                 f"classes={request.classes!r} differs from the classes of the first call, "
@@ -649,7 +649,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             )
         is_multilabel = kind == "multilabel-indicator"
         learns_from_y = is_multilabel or not request.incremental
-        self.classes_ = unique_labels(y if learns_from_y else request.classes)
+        self.classes_ = (
+            unique_labels(y) if learns_from_y else check_classes(request.classes)
+        )
         self._sparse_labels = issparse(y)
         if is_multilabel:
             self._kind = kind

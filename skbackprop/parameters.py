@@ -231,7 +231,7 @@ def make_dropout(value: Any, n_hidden: int, owner: str) -> list[float]:
 
 
 def _is_sequence(value):
-    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
 
 
 def _require_one_per_layer(value, n_hidden, name, owner):

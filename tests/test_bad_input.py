@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from rules import LINKS, LOSSES, OPTIMIZER_OBJECTS, SCHEDULE_OBJECTS
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -53,6 +54,7 @@ INVALID = {
         [3, None],
         np.array([[3, 3]]),
         {3},
+        b"\x03",
     ],
     "activation": ["no_such", None, 3, Relu, SGD()],
     "loss": ["no_such", None, 3, LogLoss, Relu()],
@@ -309,11 +311,6 @@ BAD_LABELS |= {
         ALL_CALLS,
         "must be of one kind, all strings or all numbers|Mix of label input types",
     ),
-    "classes without an order": (
-        lambda X, y: {"classes": [1, "a"]},
-        ("partial_fit",),
-        "must be of one kind, all strings or all numbers|Mix of label input types",
-    ),
     "y_val without an order": (
         lambda X, y: {"X_val": X, "y_val": np.array(["a", 1], dtype=object)[y]},
         ("fit", "warm fit"),
@@ -543,6 +540,20 @@ def test_first_partial_fit_needs_classes(X, y):
     clf = BackpropClassifier()
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         clf.partial_fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("classes", "match"),
+    [
+        ([], "0 sample"),
+        ([[0, 1]], "1d array"),
+        ([0.0, np.nan], "classes contains NaN"),
+        (sparse.coo_array([0, 1]), "Sparse data was passed for classes"),
+    ],
+)
+def test_first_partial_fit_refuses_what_are_no_classes(classes, match, X, y):
+    with pytest.raises((ValueError, TypeError), match=match):
+        BackpropClassifier().partial_fit(X, y, classes=classes)
 
 
 def test_first_partial_fit_refuses_labels_outside_classes(X, y):
