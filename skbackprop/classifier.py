@@ -612,7 +612,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _check_labels(self, y, request, fresh):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""
         try:
-            return self._compare_labels(y, request, fresh)
+            with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
+                return self._compare_labels(y, request, fresh)
         except TypeError as error:  # of labels that have no order, as 1 and "a"
             raise ValueError(
                 f"The labels in y and classes must be of one kind, all strings or all "

@@ -231,7 +231,9 @@ def make_dropout(value: Any, n_hidden: int, owner: str) -> list[float]:
 
 
 def _is_sequence(value):
-    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def _require_one_per_layer(value, n_hidden, name, owner):

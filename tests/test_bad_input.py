@@ -55,8 +55,9 @@ INVALID = {
         np.array([[3, 3]]),
         {3},
         b"\x03",
+        np.array(3),
     ],
-    "activation": ["no_such", None, 3, Relu, SGD()],
+    "activation": ["no_such", None, 3, Relu, SGD(), np.array(1.0)],
     "loss": ["no_such", None, 3, LogLoss, Relu()],
     "error_convention": ["minus", None, 1, OutputMinusTarget()],
     "solver": ["no_such", None, 3, SGD, Relu()],
@@ -81,7 +82,7 @@ INVALID = {
     "n_iter_no_change": [0, -1, 2.5, np.nan, None, "long"],
     "max_fun": NOT_A_COUNT,
     "class_weight": ["heavy", 3, [1, 2]],
-    "dropout": [*NOT_A_FRACTION, (1.0,), "0.5", np.inf],
+    "dropout": [*NOT_A_FRACTION, (1.0,), "0.5", np.inf, np.array(0.5)],
     "initializer": ["no_such", None, 3, GlorotUniform, Relu()],
     "scoring": ["no_such", 3, ["accuracy"]],
     "clip_norm": NOT_POSITIVE,
@@ -540,6 +541,11 @@ def test_first_partial_fit_needs_classes(X, y):
     clf = BackpropClassifier()
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         clf.partial_fit(X, y)
+
+
+def test_classes_beyond_the_integers_are_refused_without_a_warning(X, y):
+    with pytest.raises(ValueError, match="Unknown label type"):
+        BackpropClassifier().partial_fit(X, y, classes=[0.0, 1.0, 2.0**63])
 
 
 @pytest.mark.parametrize(
