@@ -10,6 +10,7 @@ from . import parameters as rules
 from .door import check_rows
 from .network import Network
 from .objective import Objective
+from .state import State
 
 __all__ = ["FittedNetwork"]
 
@@ -102,6 +103,19 @@ class FittedNetwork(BaseEstimator):
         """Return the output of the network, shape (n_rows, n_outputs)."""
         objective, z = self._net_output(X)
         return objective.link(z)
+
+    def __setstate__(self, state):
+        """Take over what was stored, if it is of this version's layout."""
+        if "_state" in state:
+            values = state["_state"]
+            State.check_layout(values)
+            n_parameters = Network.of_sizes(values["layer_sizes"]).n_parameters
+            if values["vector"].shape != (n_parameters,):
+                raise ValueError(
+                    f"Layers of {values['layer_sizes']} units have {n_parameters} "
+                    f"parameters, but an array of shape {values['vector'].shape} is stored."
+                )
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
