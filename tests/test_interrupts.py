@@ -15,6 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 import skbackprop
 from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.activations import Tanh
+from skbackprop.losses import SquaredError
+from skbackprop.optimizers import SGD
 
 PACKAGE = str(Path(skbackprop.__file__).parent)
 INTERRUPTED = "Training interrupted by user"
@@ -170,6 +173,102 @@ def test_fault_where_one_state_succeeds_another_leaves_one_of_them(name, where, 
     n = n_points(name, within=where)
     ends = check_faults(name, range(1, n + 1), exception, within=where)
     assert ("kept" in ends) == (where == "keep" and exception is KeyboardInterrupt)
+
+
+# -- rules of the user that fail -------------------------------------------------------
+
+
+class Broken(Exception):
+    pass
+
+
+class Bomb:
+    """Counts what is called, and raises at one of the calls."""
+
+    n_calls, at, exception = 0, None, None
+
+    @classmethod
+    def set(cls, at, exception):
+        cls.n_calls, cls.at, cls.exception = 0, at, exception
+
+    @classmethod
+    def tick(cls):
+        cls.n_calls += 1
+        if cls.n_calls == cls.at:
+            raise cls.exception
+
+
+class TickingTanh(Tanh):
+    def backward(self, saved, delta):
+        Bomb.tick()
+        super().backward(saved, delta)
+
+
+class TickingLoss(SquaredError):
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        Bomb.tick()
+        return super().value_and_delta(target, z, delta, sample_weight)
+
+
+class TickingSGD(SGD):
+    def update(self, gradient, memory, learning_rate, t):
+        super().update(gradient, memory, learning_rate, t)
+        Bomb.tick()  # after the velocity has moved
+
+
+def ticking_schedule(step, epoch, samples_seen):
+    Bomb.tick()
+    return 0.1 / (1 + epoch)
+
+
+def ticking_scorer(estimator, X, y, sample_weight=None):
+    Bomb.tick()
+    return estimator.score(X, y)
+
+
+RULES = {
+    "activation": {"activation": TickingTanh()},
+    "loss": {"loss": TickingLoss()},
+    "optimizer": {"solver": TickingSGD(momentum=0.9)},
+    "schedule": {"solver": "sgd", "learning_rate": ticking_schedule},
+    "scorer": {"early_stopping": True, "scoring": ticking_scorer},
+}
+
+
+@pytest.mark.parametrize("exception", [Broken, MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize("name", RULES)
+def test_rule_that_fails_at_any_of_its_calls_loses_nothing(
+    name, exception, record_property
+):
+    def make(max_iter=3):
+        net = BackpropRegressor(**SMALL, **RULES[name], warm_start=True, max_iter=2)
+        return net.fit(X, Y).set_params(max_iter=max_iter)
+
+    Bomb.set(None, None)
+    earlier = make()
+    before = learnt(earlier)
+    after = [learnt(make(n).fit(X, Y)) for n in (1, 2, 3)]
+    Bomb.set(None, None)
+    copy.deepcopy(earlier).fit(X, Y)
+    n_calls = Bomb.n_calls
+    assert n_calls >= 3
+    for n in range(1, n_calls + 1):
+        net = copy.deepcopy(earlier)
+        Bomb.set(n, exception)
+        try:
+            net.fit(X, Y)
+        except (Broken, MemoryError, KeyboardInterrupt):
+            assert is_equal(learnt(net), before)
+        else:
+            assert exception is KeyboardInterrupt
+            assert any(is_equal(learnt(net), epochs) for epochs in after)
+        Bomb.set(None, None)  # and it goes on as the one that nothing happened to
+        n_epochs = net.n_iter_ - earlier.n_iter_
+        twin = make(n_epochs).fit(X, Y) if n_epochs else make()
+        for each in (net, twin):
+            each.set_params(max_iter=2).fit(X, Y)
+        assert is_equal(learnt(net), learnt(twin))
+    record_property("faults injected", n_calls)
 
 
 @pytest.mark.faults
