@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import (
 
 from . import parameters as rules
 from .base import BaseBackprop, Request, has_partial_fit
-from .door import expand_class_weight
+from .door import check_classes, expand_class_weight
 from .losses import CLASSIFIER_LOSSES
 
 __all__ = ["BackpropClassifier"]
@@ -615,10 +615,18 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return weight[place.own]
 
     def _check_labels(self, y, request, fresh):
-        """Return y as labels of the right kind and classes; learn them if `fresh`.
+        """Return y as labels of the right kind and classes; learn them if `fresh`."""
+        try:
+            with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
+                return self._compare_labels(y, request, fresh)
+        except TypeError as error:  # of labels that have no order, as 1 and "a"
+            raise ValueError(
+                f"The labels in y and classes must be of one kind, all strings or all "
+                f"numbers: {error}."
+            ) from error
 
-        Classes are those of all rows, so all labels are looked at.
-        """
+    def _compare_labels(self, y, request, fresh):
+        """Classes are those of all rows, so the labels of all processes are looked at."""
         place, y = self._share.place(y.shape[0]), self._share.gather(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -626,7 +634,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             check_classification_targets(y)
             self._learn_classes(y, request)
         elif request.classes is not None and not np.array_equal(
-            self.classes_, unique_labels(request.classes)
+            self.classes_, check_classes(request.classes)
         ):
             raise ValueError(
                 f"classes={request.classes!r} differs from the classes of the first call, "
@@ -650,7 +658,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             )
         is_multilabel = kind == "multilabel-indicator"
         learns_from_y = is_multilabel or not request.incremental
-        self.classes_ = unique_labels(y if learns_from_y else request.classes)
+        self.classes_ = (
+            unique_labels(y) if learns_from_y else check_classes(request.classes)
+        )
         self._sparse_labels = issparse(y)
         if is_multilabel:
             self._kind = kind

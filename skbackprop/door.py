@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from .share import ALONE, Share
@@ -19,6 +20,7 @@ from .spec import INFINITY, Interval
 
 __all__ = [
     "check_backprop",
+    "check_classes",
     "check_rows",
     "check_rows_and_y",
     "check_sample_weight",
@@ -145,6 +147,12 @@ def expand_class_weight(
             )
     per_class = np.array([class_weight.get(label, 1.0) for label in classes], dtype=float)
     return per_class[indices]
+
+
+def check_classes(classes) -> NDArray:
+    """Return the sorted class labels."""
+    labels = check_array(classes, ensure_2d=False, dtype=None, input_name="classes")
+    return unique_labels(column_or_1d(labels))
 
 
 def check_sample_weight(sample_weight, X, share: Share = ALONE) -> NDArray | None:

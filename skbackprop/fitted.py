@@ -13,6 +13,7 @@ from ._version import __version__
 from .door import check_rows
 from .network import Network
 from .objective import Objective
+from .state import State
 
 __all__ = ["FittedNetwork"]
 
@@ -130,6 +131,15 @@ class FittedNetwork(BaseEstimator):
                 "else. Install the version that stored it, or train it again.",
                 stacklevel=2,
             )
+        if "_state" in state:
+            values = state["_state"]
+            State.check_layout(values)
+            n_parameters = Network.of_sizes(values["layer_sizes"]).n_parameters
+            if values["vector"].shape != (n_parameters,):
+                raise ValueError(
+                    f"Layers of {values['layer_sizes']} units have {n_parameters} "
+                    f"parameters, but an array of shape {values['vector'].shape} is stored."
+                )
         super().__setstate__(state)
 
     def __sklearn_tags__(self):

@@ -455,7 +455,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         )
 
     def _score_output(self, output, target, sample_weight):
-        return r2_score(target, output, sample_weight=sample_weight)
+        with np.errstate(all="ignore"):  # squares of very large numbers overflow
+            return r2_score(target, output, sample_weight=sample_weight)
 
     def _is_poor(self, output, target):
         spread = np.square(target - target.mean(axis=0)).sum()

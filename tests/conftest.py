@@ -25,6 +25,8 @@ if find_spec("sklearn.callback") is None:  # scikit-learn before 1.9
 
 ENGINE = os.environ.get("SKBACKPROP_TEST_ENGINE")  # what engine="auto" takes if it can
 
+COUNTED = ["faults injected", "inputs tried", "calls made"]  # record_property(name, n)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def default_engine():
@@ -52,3 +54,7 @@ def pytest_terminal_summary(terminalreporter):
     n = sum(("agrees_with_mlp", True) in report.user_properties for report in passed)
     if n:
         terminalreporter.write_line(f"{n} combinations agree with MLP to rounding")
+    for what in COUNTED:
+        n = sum(dict(report.user_properties).get(what, 0) for report in passed)
+        if n:
+            terminalreporter.write_line(f"{what}: {n}, nothing lost")
