@@ -21,4 +21,5 @@ __all__ = [
     "trace_step",
 ]
 
+#: The version of the package.
 __version__ = "0.1.0"

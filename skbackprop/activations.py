@@ -289,6 +289,7 @@ class Softmax(Spec):
         delta *= a
 
 
+#: Activations by the names that the estimators take.
 ACTIVATIONS = {
     "identity": Identity,
     "logistic": Sigmoid,

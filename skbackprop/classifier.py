@@ -229,7 +229,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     n_features_in_ : int
         Number of columns of X.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, where it had names that are all strings.
 
     See Also

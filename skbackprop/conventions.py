@@ -84,6 +84,7 @@ class TargetMinusOutput(Spec):
         vector += update
 
 
+#: Conventions by the names that the estimators take.
 CONVENTIONS = {
     "output_minus_target": OutputMinusTarget,
     "target_minus_output": TargetMinusOutput,

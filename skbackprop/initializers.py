@@ -168,6 +168,7 @@ class GivenWeights(Spec):
     intercepts: Sequence[NDArray]  # (fan_out,) each
 
     def check(self):
+        """Raise ValueError unless there are as many biases as weights."""
         if len(self.coefs) != len(self.intercepts) or len(self.coefs) == 0:
             raise ValueError(
                 "A network needs one array of weights and one of biases per layer. Got "
@@ -189,6 +190,7 @@ class GivenWeights(Spec):
         return f"GivenWeights(<{len(self.coefs)} layers>)"
 
 
+#: Initializers by the names that the estimators take.
 INITIALIZERS = {
     "glorot_uniform": GlorotUniform,
     "glorot_normal": GlorotNormal,

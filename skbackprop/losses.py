@@ -335,7 +335,8 @@ class LogCosh(Spec):
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
-# Where the kinds of y need different losses, an entry maps the kind to the loss.
+#: Losses by the names that the classifier takes; where the kinds of y need different
+#: ones, an entry maps the kind to the loss.
 CLASSIFIER_LOSSES = {
     "log_loss": {
         "binary": BinaryLogLoss,
@@ -345,6 +346,7 @@ CLASSIFIER_LOSSES = {
     "squared_error": partial(SquaredError, link=Sigmoid()),
     "focal": Focal,
 }
+#: Losses by the names that the regressor takes.
 REGRESSOR_LOSSES = {
     "squared_error": SquaredError,
     "poisson": Poisson,

@@ -323,6 +323,7 @@ class Lion(Spec):
         gradient *= learning_rate
 
 
+#: Optimizers by the names that the estimators take.
 OPTIMIZERS = {
     "sgd": SGD,
     "adam": Adam,

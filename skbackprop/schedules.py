@@ -194,6 +194,7 @@ def _half_cosine(done):
     return (1 + cos(pi * done)) / 2
 
 
+#: Schedules by the names that the estimators take.
 SCHEDULES = {
     "constant": Constant,
     "invscaling": InverseScaling,

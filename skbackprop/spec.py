@@ -27,6 +27,7 @@ __all__ = [
     "switch",
 ]
 
+#: An open end of an interval.
 INFINITY = float("inf")
 
 
@@ -90,6 +91,7 @@ class Rule:
         return f"an object with {' and '.join(self.methods)}"
 
 
+#: True and False, NumPy's too.
 BOOL = Instance((bool, np.bool_), "a bool")
 
 
