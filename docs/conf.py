@@ -53,6 +53,7 @@ autosummary_ignore_module_all = False
 # members with a docstring: the methods of a rule are described in its protocol
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # the docstrings say more
 numpydoc_show_class_members = False
 numpydoc_validation_checks = {
@@ -118,8 +119,9 @@ def _navigation(part):
     return "\n".join(lines)
 
 
-def link_to_gallery(app, docname, source):
-    """Turn links to example scripts into links to their pages."""
+def adapt_markdown(app, docname, source):
+    """Link to the pages of examples; drop the blank line by which a doctest ends."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
     source[0] = source[0].replace("](../examples/README.rst", "](gallery/index.rst")
     source[0] = re.sub(r"\]\(\.\./examples/(plot_\w+)\.py", r"](gallery/\1.rst", source[0])
 
@@ -142,8 +144,14 @@ def skip_inherited(app, what, name, obj, skip, options):
     return True if is_foreign else None
 
 
+def without_arguments(app, what, name, obj, options, signature, returns):
+    """Show no arguments for a protocol, which nobody calls."""
+    return ("", None) if getattr(obj, "_is_protocol", False) else None
+
+
 def setup(app):
     app.connect("autodoc-skip-member", skip_inherited)
-    app.connect("source-read", link_to_gallery)
+    app.connect("autodoc-process-signature", without_arguments)
+    app.connect("source-read", adapt_markdown)
     app.connect("source-read", add_navigation)
     app.connect("env-check-consistency", check_reference)

@@ -93,6 +93,8 @@ class Step(Spec):
 class Cosine(Spec):
     """Half a cosine from `learning_rate_init` to `floor` in `n_epochs`, after a warm-up.
 
+    ::
+
         rate = floor + (learning_rate_init - floor) * (1 + cos(pi * done)) / 2
 
     with ``done`` the part of the epochs after the warm-up that is over. The warm-up
