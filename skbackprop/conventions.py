@@ -85,7 +85,7 @@ class TargetMinusOutput(Spec):
 
 
 #: Conventions by the names that the estimators take.
-CONVENTIONS = {
+CONVENTIONS: dict[str, type[ErrorConvention]] = {
     "output_minus_target": OutputMinusTarget,
     "target_minus_output": TargetMinusOutput,
 }

@@ -191,7 +191,7 @@ class GivenWeights(Spec):
 
 
 #: Initializers by the names that the estimators take.
-INITIALIZERS = {
+INITIALIZERS: dict[str, type[Initializer]] = {
     "glorot_uniform": GlorotUniform,
     "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform,

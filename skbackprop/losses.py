@@ -347,7 +347,7 @@ CLASSIFIER_LOSSES = {
     "focal": Focal,
 }
 #: Losses by the names that the regressor takes.
-REGRESSOR_LOSSES = {
+REGRESSOR_LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
     "poisson": Poisson,
     "gamma": Gamma,

@@ -340,7 +340,7 @@ class Lion(Spec):
 
 
 #: Optimizers by the names that the estimators take.
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
     "adam": Adam,
     "adamw": AdamW,

@@ -177,6 +177,7 @@ class Plateau(Spec):
 
     def react(self, memory: dict[str, float], n_stale: int, learning_rate: float) -> bool:
         """Lower ``memory["factor"]`` if it is time to; say whether it was lowered."""
+        assert self.patience is not None, "what is left open is completed before training"
         if n_stale <= self.patience or learning_rate <= self.floor:
             return False
         memory["factor"] *= self.factor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..state import Data, Plan
 from .base import Engine, check_finite
 from .numba_engine import NumbaEngine
@@ -9,7 +11,7 @@ from .numpy_engine import NumpyEngine
 
 __all__ = ["ENGINES", "Engine", "NumbaEngine", "NumpyEngine", "check_finite", "fastest"]
 
-ENGINES = {"numpy": NumpyEngine, "numba": NumbaEngine}
+ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine, "numba": NumbaEngine}
 
 
 def fastest(plan: Plan, data: Data) -> str:
