@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import pi, sqrt
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class Activation(Protocol):
     into which a trace puts numbers.
     """
 
-    saves: Literal["activation", "net_input"]
+    saves: str  # "activation" or "net_input"
 
     def forward(self, z: NDArray, out: NDArray) -> None:
         """Fill `out` with f(z); `out` may be `z`."""
@@ -317,7 +317,8 @@ class Softmax(Spec):
         delta *= a
 
 
-ACTIVATIONS = {
+#: Activations by the names that the estimators take.
+ACTIVATIONS: dict[str, type[Activation]] = {
     "identity": Identity,
     "logistic": Sigmoid,
     "sigmoid": Sigmoid,

@@ -355,7 +355,8 @@ class LogCosh(Spec):
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
-# Where the kinds of y need different losses, an entry maps the kind to the loss.
+#: Losses by the names that the classifier takes; where the kinds of y need different
+#: ones, an entry maps the kind to the loss.
 CLASSIFIER_LOSSES = {
     "log_loss": {
         "binary": BinaryLogLoss,
@@ -365,7 +366,8 @@ CLASSIFIER_LOSSES = {
     "squared_error": partial(SquaredError, link=Sigmoid()),
     "focal": Focal,
 }
-REGRESSOR_LOSSES = {
+#: Losses by the names that the regressor takes.
+REGRESSOR_LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
     "poisson": Poisson,
     "gamma": Gamma,

@@ -107,7 +107,7 @@ class Objective(Spec):
     def log_link(self, z: NDArray) -> NDArray:
         """Turn the net input of the output layer into the output's logarithm, in place."""
         with np.errstate(all="ignore"):
-            self.loss.log_predict(z, out=z)
+            self.loss.log_predict(z, out=z)  # type: ignore[attr-defined]  # has been asked for
         return z
 
     def output(self, vector: NDArray, X: NDArray) -> NDArray:

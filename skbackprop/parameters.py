@@ -349,10 +349,12 @@ def make_engine(
     if not isinstance(value, str):
         engine, name = value, None
     else:
-        name = value
-        if value == "auto":
-            goes_on = before in ENGINES and ENGINES[before]().why_not(plan, data) is None
-            name = before if goes_on else fastest(plan, data)
+        if value != "auto":
+            name = value
+        elif before in ENGINES and ENGINES[before]().why_not(plan, data) is None:
+            name = before
+        else:
+            name = fastest(plan, data)
         engine = ENGINES[name]()
     obstacle = engine.why_not(plan, data)
     if obstacle is not None:

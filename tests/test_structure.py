@@ -330,3 +330,33 @@ def test_public_methods_are_documented_in_full(cls):
                 name
             )
             assert "Returns\n-------" in text, name
+
+
+# -- type hints ------------------------------------------------------------------------
+
+
+def public_functions():
+    """The public functions, and the public methods of public classes."""
+    for name in skbackprop.__all__:
+        value = getattr(skbackprop, name)
+        if inspect.isfunction(value):
+            yield name, value
+        elif inspect.isclass(value):
+            for method_name, method in inspect.getmembers(value, callable):
+                module = getattr(method, "__module__", None) or ""
+                if module.startswith("skbackprop") and (
+                    method_name[0] != "_" or method_name == "__init__"
+                ):
+                    yield f"{name}.{method_name}", getattr(method, "__func__", method)
+
+
+@pytest.mark.parametrize(
+    "function", [pytest.param(f, id=name) for name, f in public_functions()]
+)
+def test_public_functions_are_annotated_in_full(function):
+    names = inspect.signature(function).parameters.keys() - {"self", "cls"}
+    assert names | {"return"} == function.__annotations__.keys()
+
+
+def test_the_checker_of_users_is_told_that_there_are_types():
+    assert (PACKAGE / "py.typed").is_file()
