@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import ceil
 from numbers import Real
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from .share import ALONE, Share
@@ -18,14 +20,18 @@ from .spec import INFINITY, Interval
 
 __all__ = [
     "check_backprop",
+    "check_classes",
     "check_rows",
     "check_rows_and_y",
     "check_sample_weight",
     "check_target",
     "expand_class_weight",
+    "may_be_cut",
     "split_rows",
 ]
 
+# They cut every argument of `fit` that has as many rows as X, as they cut X.
+CUTTERS = ("sklearn.model_selection", "sklearn.calibration")
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 
 
@@ -143,6 +149,12 @@ def expand_class_weight(
     return per_class[indices]
 
 
+def check_classes(classes) -> NDArray:
+    """Return the sorted class labels."""
+    labels = check_array(classes, ensure_2d=False, dtype=None, input_name="classes")
+    return unique_labels(column_or_1d(labels))
+
+
 def check_sample_weight(sample_weight, X, share: Share = ALONE) -> NDArray | None:
     """Return the sample weights in the precision of X, shape (n_rows,), or None."""
     if sample_weight is None:
@@ -205,4 +217,20 @@ def split_rows(
         train_test_split(
             np.arange(n_rows), test_size=n_validation, random_state=rng, stratify=stratify
         )
+    )
+
+
+def may_be_cut(X_val, X) -> str | None:
+    """Say in a sentence why validation rows may be a part of what was passed, or None."""
+    if X_val.shape[0] != X.shape[0]:
+        return None
+    frame = sys._getframe(1)
+    while not str(frame.f_globals.get("__name__")).startswith(CUTTERS):
+        frame = frame.f_back
+        if frame is None:
+            return None
+    return (
+        "X_val has as many rows as X, and scikit-learn's searches and cross-validations "
+        "cut every argument with as many rows as X into folds: what arrived may be a part "
+        "of what was passed. Pass an X_val with another number of rows."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,9 +35,10 @@ class Batch(NamedTuple):
         return float(self.sample_weight.sum())
 
 
-def cache_blocks(size: int) -> list[slice]:
+@lru_cache(maxsize=64)  # every step asks for the same
+def cache_blocks(size: int) -> tuple[slice, ...]:
     """Cut a flat vector into pieces that stay in cache, with all that goes with them."""
-    return [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]
+    return tuple(slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
 @dataclass(kw_only=True)
@@ -87,7 +89,8 @@ class Objective(Spec):
         weights, signal = parameters.weights, gradient.weights
         strength = self.alpha / weight_sum
         for block in cache_blocks(len(weights)):
-            signal[block] += self.convention.orient(strength * weights[block])
+            piece = signal[block]  # ``signal[block] += ...`` would copy it once more
+            piece += self.convention.orient(strength * weights[block])
         return strength / 2 * float(np.dot(weights, weights))
 
     def net_output(self, vector: NDArray, X: NDArray) -> NDArray:
@@ -104,7 +107,7 @@ class Objective(Spec):
     def log_link(self, z: NDArray) -> NDArray:
         """Turn the net input of the output layer into the output's logarithm, in place."""
         with np.errstate(all="ignore"):
-            self.loss.log_predict(z, out=z)
+            self.loss.log_predict(z, out=z)  # type: ignore[attr-defined]  # has been asked for
         return z
 
     def output(self, vector: NDArray, X: NDArray) -> NDArray:

@@ -31,6 +31,7 @@ PACKAGE = Path(skbackprop.__file__).parent
 
 # A module may import those of lower floors only; a package is one floor.
 FLOORS = {
+    "_version": 0,
     "spec": 0,
     "dropout": 0,
     "share": 0,
@@ -47,6 +48,7 @@ FLOORS = {
     "engines": 6,
     "training": 7,
     "stopping": 8,
+    "checkpoint": 8,
     "diagnosis": 8,
     "derivatives": 8,
     "door": 8,
@@ -54,6 +56,7 @@ FLOORS = {
     "formulas": 8,
     "_compat": 8,
     "streaming": 8,
+    "callbacks": 8,
     "parameters": 9,
     "worked": 9,
     "faults": 9,
@@ -66,6 +69,7 @@ FLOORS = {
     "classifier": 12,
     "regressor": 12,
     "interop": 13,
+    "onnx_export": 13,
     "__init__": 14,
 }
 CORE = 7  # the highest floor that knows NumPy and SciPy only
@@ -259,9 +263,12 @@ def test_public_names():
         "WeightsDisplay",
         "__version__",
         "check_gradient",
+        "from_sklearn",
         "hidden_activations",
         "input_gradient",
         "summary",
+        "to_onnx",
+        "to_sklearn",
         "trace_step",
         "train_on_chunks",
     ]
@@ -323,3 +330,33 @@ def test_public_methods_are_documented_in_full(cls):
                 name
             )
             assert "Returns\n-------" in text, name
+
+
+# -- type hints ------------------------------------------------------------------------
+
+
+def public_functions():
+    """The public functions, and the public methods of public classes."""
+    for name in skbackprop.__all__:
+        value = getattr(skbackprop, name)
+        if inspect.isfunction(value):
+            yield name, value
+        elif inspect.isclass(value):
+            for method_name, method in inspect.getmembers(value, callable):
+                module = getattr(method, "__module__", None) or ""
+                if module.startswith("skbackprop") and (
+                    method_name[0] != "_" or method_name == "__init__"
+                ):
+                    yield f"{name}.{method_name}", getattr(method, "__func__", method)
+
+
+@pytest.mark.parametrize(
+    "function", [pytest.param(f, id=name) for name, f in public_functions()]
+)
+def test_public_functions_are_annotated_in_full(function):
+    names = inspect.signature(function).parameters.keys() - {"self", "cls"}
+    assert names | {"return"} == function.__annotations__.keys()
+
+
+def test_the_checker_of_users_is_told_that_there_are_types():
+    assert (PACKAGE / "py.typed").is_file()

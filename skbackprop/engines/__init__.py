@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..state import Data, Plan
 from .base import Engine, check_finite
 from .mpi_engine import MPIEngine
@@ -18,7 +20,7 @@ __all__ = [
     "fastest",
 ]
 
-ENGINES = {"numpy": NumpyEngine, "numba": NumbaEngine}
+ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine, "numba": NumbaEngine}
 
 
 def fastest(plan: Plan, data: Data) -> str:

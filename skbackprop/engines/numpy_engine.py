@@ -33,6 +33,7 @@ class NumpyEngine(Spec):
 
     def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
         """Run an epoch whenever asked; yield the mean of its steps' objectives."""
+        assert state.order is not None, "the rows are arranged before an epoch"
         network = plan.objective.network
         parameters = network.parameters(state.vector)
         gradient = network.parameters(np.empty_like(state.vector))
