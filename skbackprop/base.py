@@ -503,7 +503,6 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if not self._has_scorer():
             return loss, -loss
         trained = _twin(self)  # as it would be if training stopped now
-        vars(trained).pop("_share", None)
         trained._state = {**state.to_dict(), "best_vector": None}
         vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
         weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}

@@ -19,8 +19,8 @@ __all__ = ["FittedNetwork"]
 
 DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject.toml
 
-# what scikit-learn keeps on an estimator for its callbacks while `fit` runs
-RUNNING = {"_callback_fit_ctx", "_skl_callbacks_to_teardown"}
+# what is kept on an estimator while `fit` runs, the first two by scikit-learn
+RUNNING = {"_callback_fit_ctx", "_skl_callbacks_to_teardown", "_share"}
 
 
 class WritableViews(list):
