@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -54,7 +55,7 @@ OPERATORS = {
 }
 
 
-def to_onnx(estimator):
+def to_onnx(estimator: Any) -> Any:
     """Return a fitted estimator as an ONNX model. Needs ``pip install "skbackprop[onnx]"``.
 
     The input is named "X", float32 of shape (n_samples, n_features). A classifier has the
