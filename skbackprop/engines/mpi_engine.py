@@ -77,6 +77,7 @@ class MPIEngine(Spec):
 
     def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
         """Run an epoch whenever asked; yield the mean of its steps' objectives."""
+        assert state.order is not None, "the rows are arranged before an epoch"
         comm = self._open()
         place = _place(comm.allgather(data.X.shape[0]), comm.rank)
         network = plan.objective.network
