@@ -32,7 +32,9 @@ COPIED = (
 )
 
 
-def to_sklearn(estimator):
+def to_sklearn(
+    estimator: BackpropClassifier | BackpropRegressor,
+) -> MLPClassifier | MLPRegressor:
     """Return the fitted MLPClassifier or MLPRegressor that predicts the same.
 
     `partial_fit` goes on from the memory of the solver, for "sgd" and "adam". The random
@@ -93,7 +95,9 @@ def to_sklearn(estimator):
     return mlp
 
 
-def from_sklearn(mlp):
+def from_sklearn(
+    mlp: MLPClassifier | MLPRegressor,
+) -> BackpropClassifier | BackpropRegressor:
     """Return the fitted BackpropClassifier or BackpropRegressor that predicts the same.
 
     It goes on where `mlp` stopped: weights, memory of the solver, step and sample counts,

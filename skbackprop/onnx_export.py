@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -54,7 +55,7 @@ OPERATORS = {
 }
 
 
-def to_onnx(estimator):
+def to_onnx(estimator: Any) -> Any:
     """Return a fitted estimator as an ONNX model. Needs ``pip install "skbackprop[onnx]"``.
 
     The input is named "X", float32 of shape (n_samples, n_features). A classifier has the
@@ -111,7 +112,7 @@ def to_onnx(estimator):
     return model
 
 
-def register_converters():
+def register_converters() -> None:
     """Teach skl2onnx both estimators, for a call of its own `to_onnx` or `convert_sklearn`.
 
     For columns of several types, other options or another opset than :func:`to_onnx` uses.
