@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from math import ceil
 from numbers import Real
+from types import FrameType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,7 @@ __all__ = [
 
 # They cut every argument of `fit` that has as many rows as X, as they cut X.
 CUTTERS = ("sklearn.model_selection", "sklearn.calibration")
+SMALL = 2**16  # elements, whose checks take longer than their sums
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 
 
@@ -86,6 +89,7 @@ def _is_clean(X, estimator, dtype):
         and len(X) > 0
         and X.shape[1] == estimator.n_features_in_
         and not hasattr(estimator, "feature_names_in_")
+        and X.size <= SMALL  # np.isfinite makes an array of its size
         and bool(np.isfinite(X).all())
     )
 
@@ -220,17 +224,18 @@ def split_rows(
     )
 
 
-def may_be_cut(X_val, X) -> str | None:
+def may_be_cut(X_val: Any, X: Any) -> str | None:
     """Say in a sentence why validation rows may be a part of what was passed, or None."""
     if X_val.shape[0] != X.shape[0]:
         return None
-    frame = sys._getframe(1)
-    while not str(frame.f_globals.get("__name__")).startswith(CUTTERS):
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(CUTTERS):
+            return (
+                "X_val has as many rows as X, and scikit-learn's searches and "
+                "cross-validations cut every argument with as many rows as X into folds: "
+                "what arrived may be a part of what was passed. Pass an X_val with another "
+                "number of rows."
+            )
         frame = frame.f_back
-        if frame is None:
-            return None
-    return (
-        "X_val has as many rows as X, and scikit-learn's searches and cross-validations "
-        "cut every argument with as many rows as X into folds: what arrived may be a part "
-        "of what was passed. Pass an X_val with another number of rows."
-    )
+    return None

@@ -130,10 +130,11 @@ def from_sklearn(
     >>> from sklearn.neural_network import MLPClassifier
     >>> from skbackprop import from_sklearn
     >>> X, y = load_iris(return_X_y=True)
-    >>> mlp = MLPClassifier((8,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> mlp = MLPClassifier((8,), solver="lbfgs", max_iter=1000, random_state=0).fit(X, y)
     >>> clf = from_sklearn(mlp)
     >>> clf
-    BackpropClassifier(hidden_layer_sizes=(8,), random_state=0, solver='lbfgs')
+    BackpropClassifier(hidden_layer_sizes=(8,), max_iter=1000, random_state=0,
+                       solver='lbfgs')
     >>> bool(abs(mlp.predict_proba(X) - clf.predict_proba(X)).max() < 1e-12)
     True
     """

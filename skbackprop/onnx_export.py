@@ -112,7 +112,7 @@ def to_onnx(estimator: Any) -> Any:
     return model
 
 
-def register_converters():
+def register_converters() -> None:
     """Teach skl2onnx both estimators, for a call of its own `to_onnx` or `convert_sklearn`.
 
     For columns of several types, other options or another opset than :func:`to_onnx` uses.

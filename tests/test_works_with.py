@@ -136,7 +136,9 @@ def test_multi_output_trains_on_in_chunks():
 
 def test_a_tuned_threshold_finds_more_of_the_class_it_is_tuned_for():
     plain = classifier(max_iter=10).fit(MOONS, MOON)
-    scorer = TunedThresholdClassifierCV(classifier(max_iter=10), cv=3, scoring="recall")
+    scorer = TunedThresholdClassifierCV(
+        classifier(max_iter=10), cv=3, scoring="recall", thresholds=20
+    )
     tuned = scorer.fit(MOONS, MOON)
     assert tuned.best_threshold_ < 0.5
     found = recall_score(MOON, tuned.predict(MOONS))
