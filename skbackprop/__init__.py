@@ -8,11 +8,13 @@ from .inspection import hidden_activations, input_gradient, summary
 from .interop import from_sklearn, to_sklearn
 from .onnx_export import to_onnx
 from .regressor import BackpropRegressor
+from .streaming import ChunkReport, train_on_chunks
 from .trace import trace_step
 
 __all__ = [
     "BackpropClassifier",
     "BackpropRegressor",
+    "ChunkReport",
     "LossCurveDisplay",
     "NetworkDisplay",
     "WeightsDisplay",
@@ -25,4 +27,5 @@ __all__ = [
     "to_onnx",
     "to_sklearn",
     "trace_step",
+    "train_on_chunks",
 ]

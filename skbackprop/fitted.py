@@ -13,13 +13,14 @@ from ._version import __version__
 from .door import check_rows
 from .network import Network
 from .objective import Objective
+from .state import State
 
 __all__ = ["FittedNetwork"]
 
 DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject.toml
 
-# what scikit-learn keeps on an estimator for its callbacks while `fit` runs
-RUNNING = {"_callback_fit_ctx", "_skl_callbacks_to_teardown"}
+# what is kept on an estimator while `fit` runs, the first two by scikit-learn
+RUNNING = {"_callback_fit_ctx", "_skl_callbacks_to_teardown", "_share"}
 
 
 class WritableViews(list):
@@ -130,6 +131,15 @@ class FittedNetwork(BaseEstimator):
                 "else. Install the version that stored it, or train it again.",
                 stacklevel=2,
             )
+        if "_state" in state:
+            values = state["_state"]
+            State.check_layout(values)
+            n_parameters = Network.of_sizes(values["layer_sizes"]).n_parameters
+            if values["vector"].shape != (n_parameters,):
+                raise ValueError(
+                    f"Layers of {values['layer_sizes']} units have {n_parameters} "
+                    f"parameters, but an array of shape {values['vector'].shape} is stored."
+                )
         super().__setstate__(state)
 
     def __sklearn_tags__(self):

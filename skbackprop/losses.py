@@ -15,7 +15,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from .activations import (
     Activation,
@@ -101,16 +100,23 @@ class LogLoss(Spec):
     def log_predict(self, z, out):
         """Fill `out` with log softmax(z); `out` may be `z`."""
         subtract_largest(z, out=out)
-        out -= np.log(row_sums(np.exp(out)))[:, np.newaxis]
+        share = np.exp(out)
+        n_largest = np.count_nonzero(out == 0, axis=1)
+        others = share.sum(axis=1, where=out < 0)
+        # exact where a class is almost sure
+        out -= np.log1p(n_largest - 1 + others)[:, np.newaxis]
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         target = _smoothed(target, self.label_smoothing, target.shape[1])
         subtract_largest(z, out=delta)
-        of_target = row_sums(target * delta)
+        net_of_target = row_sums(target * delta)
         np.exp(delta, out=delta)
-        total = row_sums(delta)
-        per_sample = np.log(total) - of_target  # -sum_k t_k log(exp(z_k) / total)
-        delta /= total[:, np.newaxis]  # softmax(z)
+        part = target * delta
+        of_target = row_sums(part)
+        of_others = row_sums(np.subtract(delta, part, out=part))
+        # log(total), exact where the target's part is 1 and the others' next to nothing
+        per_sample = np.log1p((of_target - 1) + of_others) - net_of_target
+        delta /= (of_target + of_others)[:, np.newaxis]  # softmax(z)
         delta -= target  # output - target
         return _mean(per_sample, delta, sample_weight)
 
@@ -138,7 +144,7 @@ class BinaryLogLoss(Spec):
     def value_and_delta(self, target, z, delta, sample_weight=None):
         target = _smoothed(target, self.label_smoothing, 2)
         # -log o = max(-z, 0) + log(1 + exp(-|z|)), where nothing overflows or cancels
-        loss = np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0) - target * z
+        loss = np.log1p(np.exp(-np.abs(z))) + (np.maximum(z, 0) - target * z)
         self.predict(z, out=delta)
         delta -= target  # output - target
         return _mean(loss.sum(axis=1), delta, sample_weight)
@@ -235,7 +241,10 @@ class Poisson(Spec):
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         self.predict(z, out=delta)
-        loss = xlogy(target, target) - target * z - target + delta
+        positive = np.where(target > 0, target, 1)
+        log_ratio = z - np.log(positive)  # log(output / target)
+        loss = positive * (np.expm1(log_ratio) - log_ratio)
+        np.copyto(loss, delta, where=target == 0)
         delta -= target  # output - target
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
@@ -258,9 +267,9 @@ class Gamma(Spec):
         Exponential().forward(z, out)
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
-        ratio = target * np.exp(-z)
-        loss = ratio - np.log(target) + z - 1
-        np.subtract(1, ratio, out=delta)
+        log_ratio = np.log(target) - z  # log(target / output)
+        np.negative(np.expm1(log_ratio), out=delta)  # 1 - target / output
+        loss = -delta - log_ratio
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
@@ -337,13 +346,17 @@ class LogCosh(Spec):
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         error = np.abs(z - target)
-        # log cosh(e) = |e| + log(1 + exp(-2 |e|)) - log 2, where nothing overflows
-        loss = error + np.log1p(np.exp(-2 * error)) - log(2)
+        # log cosh(e) = |e| + log(1 + exp(-2 |e|)) - log 2, where nothing overflows,
+        # and log(1 + 2 sinh(e / 2)^2), where nothing cancels
+        large = error + np.log1p(np.exp(-2 * error)) - log(2)
+        small = np.log1p(2 * np.sinh(np.minimum(error, 1) / 2) ** 2)
+        loss = np.where(error < 1, small, large)
         np.tanh(np.subtract(z, target, out=delta), out=delta)
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
-# Where the kinds of y need different losses, an entry maps the kind to the loss.
+#: Losses by the names that the classifier takes; where the kinds of y need different
+#: ones, an entry maps the kind to the loss.
 CLASSIFIER_LOSSES = {
     "log_loss": {
         "binary": BinaryLogLoss,
@@ -353,7 +366,8 @@ CLASSIFIER_LOSSES = {
     "squared_error": partial(SquaredError, link=Sigmoid()),
     "focal": Focal,
 }
-REGRESSOR_LOSSES = {
+#: Losses by the names that the regressor takes.
+REGRESSOR_LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
     "poisson": Poisson,
     "gamma": Gamma,

@@ -19,12 +19,13 @@ from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
-from .spec import BOOL, INFINITY, Instance, Interval, build, complete, resolve
+from .spec import BOOL, INFINITY, Instance, Interval, Spec, build, complete, resolve
 from .state import Data, Plan
 
 __all__ = [
     "check_parameters",
     "hidden_sizes",
+    "in_words",
     "make_activations",
     "make_convention",
     "make_dropout",
@@ -188,6 +189,12 @@ def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -
         )
 
 
+def in_words(value: Any) -> str:
+    """Return a value as text that is the same in another process: itself, or its type."""
+    is_plain = type(value) in PLAIN or _is_plain_tuple(value) or isinstance(value, Spec)
+    return repr(value) if is_plain else type(value).__name__
+
+
 def hidden_sizes(value: Any, owner: str) -> list[int]:
     """Return the numbers of hidden units, layer by layer."""
     sizes = [value] if isinstance(value, Integral) else value
@@ -227,7 +234,9 @@ def make_dropout(value: Any, n_hidden: int, owner: str) -> list[float]:
 
 
 def _is_sequence(value):
-    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def _require_one_per_layer(value, n_hidden, name, owner):
@@ -264,6 +273,12 @@ def make_initializer(parameters: Mapping[str, Any], owner: str) -> Initializer:
         value, INITIALIZERS, parameter="initializer", owner=owner, methods=("__call__",)
     )
     initializer = found() if isinstance(value, str) else _checked(found)
+    n_layers = len(hidden_sizes(parameters["hidden_layer_sizes"], owner)) + 1
+    if getattr(initializer, "n_layers", None) not in (None, n_layers):
+        raise ValueError(
+            f"{type(initializer).__name__} is for {initializer.n_layers} layers, but there "
+            f"are {n_layers} of them, the output layer included."
+        )
     return complete(initializer, {"factor": _glorot_factors(parameters, owner)})
 
 
@@ -334,10 +349,12 @@ def make_engine(
     if not isinstance(value, str):
         engine, name = value, None
     else:
-        name = value
-        if value == "auto":
-            goes_on = before in ENGINES and ENGINES[before]().why_not(plan, data) is None
-            name = before if goes_on else fastest(plan, data)
+        if value != "auto":
+            name = value
+        elif before in ENGINES and ENGINES[before]().why_not(plan, data) is None:
+            name = before
+        else:
+            name = fastest(plan, data)
         engine = ENGINES[name]()
     obstacle = engine.why_not(plan, data)
     if obstacle is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,18 @@ class State:
     def resume(cls, values: dict[str, Any]) -> State:
         """Return a state of the given values that shares no array with them."""
         return cls(**{name: _copied(value) for name, value in values.items()})
+
+    @classmethod
+    def check_layout(cls, values: dict[str, Any]) -> None:
+        """Raise ValueError for stored values that are not those of a state."""
+        expected = {f.name for f in fields(cls)}
+        missing, unknown = expected - values.keys(), values.keys() - expected
+        if missing or unknown:
+            raise ValueError(
+                "This estimator was stored in another layout, by another version or by "
+                f"somebody else: it lacks {sorted(missing)} and has the unknown "
+                f"{sorted(unknown)}. Load it with the version that stored it."
+            )
 
     def copy(self) -> State:
         """Return a state that shares no array with this one, and the same stream."""

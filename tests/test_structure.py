@@ -34,6 +34,7 @@ FLOORS = {
     "_version": 0,
     "spec": 0,
     "dropout": 0,
+    "share": 0,
     "activations": 1,
     "initializers": 1,
     "schedules": 1,
@@ -47,11 +48,14 @@ FLOORS = {
     "engines": 6,
     "training": 7,
     "stopping": 8,
+    "checkpoint": 8,
     "diagnosis": 8,
     "derivatives": 8,
     "door": 8,
     "tables": 8,
     "formulas": 8,
+    "_compat": 8,
+    "streaming": 8,
     "callbacks": 8,
     "parameters": 9,
     "worked": 9,
@@ -150,6 +154,7 @@ def test_core_imports_numpy_and_scipy_only(path):
 def test_optional_packages_are_not_imported_with_the_package():
     """In a fresh interpreter."""
     optional = ["numba", "matplotlib", "onnx", "skl2onnx", "skops", "mlflow", "torch"]
+    optional += ["mpi4py"]
     code = f"import skbackprop, sys; print(sorted(set(sys.modules) & set({optional})))"
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -253,6 +258,7 @@ def test_public_names():
     assert skbackprop.__all__ == [
         "BackpropClassifier",
         "BackpropRegressor",
+        "ChunkReport",
         "LossCurveDisplay",
         "NetworkDisplay",
         "WeightsDisplay",
@@ -265,6 +271,7 @@ def test_public_names():
         "to_onnx",
         "to_sklearn",
         "trace_step",
+        "train_on_chunks",
     ]
 
 
@@ -324,3 +331,33 @@ def test_public_methods_are_documented_in_full(cls):
                 name
             )
             assert "Returns\n-------" in text, name
+
+
+# -- type hints ------------------------------------------------------------------------
+
+
+def public_functions():
+    """The public functions, and the public methods of public classes."""
+    for name in skbackprop.__all__:
+        value = getattr(skbackprop, name)
+        if inspect.isfunction(value):
+            yield name, value
+        elif inspect.isclass(value):
+            for method_name, method in inspect.getmembers(value, callable):
+                module = getattr(method, "__module__", None) or ""
+                if module.startswith("skbackprop") and (
+                    method_name[0] != "_" or method_name == "__init__"
+                ):
+                    yield f"{name}.{method_name}", getattr(method, "__func__", method)
+
+
+@pytest.mark.parametrize(
+    "function", [pytest.param(f, id=name) for name, f in public_functions()]
+)
+def test_public_functions_are_annotated_in_full(function):
+    names = inspect.signature(function).parameters.keys() - {"self", "cls"}
+    assert names | {"return"} == function.__annotations__.keys()
+
+
+def test_the_checker_of_users_is_told_that_there_are_types():
+    assert (PACKAGE / "py.typed").is_file()

@@ -19,6 +19,7 @@ __all__ = [
     "flat",
     "multiply",
     "prefetch",
+    "sum_beside_one",
     "sum_of",
     "sum_of_products",
 ]
@@ -80,6 +81,17 @@ def sum_of(a):
     for i in range(len(a)):
         total += a[i]
     return total
+
+
+@glue
+def sum_beside_one(z, exponentials):
+    """Return the sum of exp(z) without the largest, which is 1, of z up to 0."""
+    zero = type(z[0])(0)
+    total, n_largest = zero, 0
+    for i in range(len(z)):
+        total += exponentials[i] if z[i] < zero else zero
+        n_largest += 0 if z[i] < zero else 1
+    return total + type(z[0])(n_largest - 1)
 
 
 @glue
