@@ -50,9 +50,10 @@ class Audience:
 
     def announce(self, reports: Iterator[Any]) -> Iterator[Any]:
         """Yield the reports; tell of each epoch before it is trained."""
-        while True:
-            self._begin_epoch()
-            yield next(reports)
+        self._begin_epoch()
+        for report in reports:
+            yield report
+            self._begin_epoch()  # another one was asked for
 
     def _begin_epoch(self):
         context = self.fit.subcontext(task_name="epoch")
