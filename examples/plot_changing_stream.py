@@ -65,7 +65,7 @@ for found, style in (
     smooth = np.convolve(found, window, mode="valid")
     ax.plot(np.arange(len(smooth)) + 5, smooth, **style)
 ax.axvline(change, color="black", linewidth=0.8)
-ax.text(change + 0.5, 0.05, "scanner turned")
+ax.text(change - 0.5, 0.05, "scanner turned", ha="right")
 ax.set(xlabel="chunk of 50 images", ylabel="accuracy before learning", ylim=(0, 1))
 ax.legend(loc="lower left")
 plt.show()

@@ -63,7 +63,7 @@ ax.semilogx(
 ax.axvline(balanced, color="black", linewidth=0.8)
 ax.text(balanced * 1.1, 0.03, '"balanced"')
 ax.set(xlabel="weight of an eight", ylabel="fraction", ylim=(0, 1.03))
-ax.legend(loc="center left")
+ax.legend(loc=(0.02, 0.63))
 plt.show()
 
 # %%

@@ -153,8 +153,10 @@ def test_core_imports_numpy_and_scipy_only(path):
 
 def test_optional_packages_are_not_imported_with_the_package():
     """In a fresh interpreter."""
-    optional = ["numba", "matplotlib", "onnx", "skl2onnx", "skops", "mlflow", "torch"]
-    optional += ["mpi4py"]
+    optional = [
+        *("numba", "matplotlib", "onnx", "skl2onnx", "skops", "mlflow", "torch", "mpi4py"),
+        "distributed",
+    ]
     code = f"import skbackprop, sys; print(sorted(set(sys.modules) & set({optional})))"
     result = subprocess.run(
         [sys.executable, "-c", code],
