@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import (
 from . import parameters as rules
 from .activations import Activation
 from .base import BaseBackprop, Request, has_partial_fit
-from .door import expand_class_weight
+from .door import check_classes, expand_class_weight
 from .engines import Engine
 from .initializers import Initializer
 from .losses import CLASSIFIER_LOSSES, Loss
@@ -56,11 +56,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         classified well count less. An object follows
         :class:`skbackprop.losses.Loss`.
 
-    error_convention : {"output_minus_target", "target_minus_output"}, \
-            default="output_minus_target"
-        Which way the error of an output is subtracted, and with it whether weight
-        updates are subtracted or added. It changes the sign of every signal that is
-        passed back and no result: the weights are the same bit for bit.
+    error_convention : str, default="output_minus_target"
+        "output_minus_target" or "target_minus_output": which way the error of an output
+        is subtracted, and with it whether weight updates are subtracted or added. It
+        changes the sign of every signal that is passed back and no result: the weights
+        are the same bit for bit.
 
     solver : str or object, default="adam"
         The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
@@ -621,8 +621,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight is not defined for multilabel y, where a row has several "
                 "labels. Use sample_weight."
             )
+        gather, place = self._share.gather, self._share.place(len(target))
+        sample_weight = gather(sample_weight)
         weight = expand_class_weight(
-            self.class_weight, self.classes_, self._class_indices(target), sample_weight
+            self.class_weight,
+            self.classes_,
+            gather(self._class_indices(target)),
+            sample_weight,
         ).astype(target.dtype)
         weight = weight if sample_weight is None else weight * sample_weight
         if not weight.any():
@@ -630,23 +635,36 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight is zero for every row that has a sample weight, so there is "
                 "nothing to learn from. Give a class of y a positive weight."
             )
-        return weight
+        return weight[place.own]
 
     def _check_labels(self, y, request, fresh):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""
+        try:
+            with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
+                return self._compare_labels(y, request, fresh)
+        except TypeError as error:  # of labels that have no order, as 1 and "a"
+            raise ValueError(
+                f"The labels in y and classes must be of one kind, all strings or all "
+                f"numbers: {error}."
+            ) from error
+
+    def _compare_labels(self, y, request, fresh):
+        """Classes are those of all rows, so the labels of all processes are looked at."""
+        place, y = self._share.place(y.shape[0]), self._share.gather(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if fresh:
             check_classification_targets(y)
             self._learn_classes(y, request)
         elif request.classes is not None and not np.array_equal(
-            self.classes_, unique_labels(request.classes)
+            self.classes_, check_classes(request.classes)
         ):
             raise ValueError(
                 f"classes={request.classes!r} differs from the classes of the first call, "
                 f"{self.classes_}. Leave classes out, or begin a new estimator."
             )
         self._check_known(y, must_have_all=not (fresh or request.incremental))
+        y = y[place.own]
         return y.toarray() if issparse(y) else y
 
     def _learn_classes(self, y, request):
@@ -663,7 +681,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             )
         is_multilabel = kind == "multilabel-indicator"
         learns_from_y = is_multilabel or not request.incremental
-        self.classes_ = unique_labels(y if learns_from_y else request.classes)
+        self.classes_ = (
+            unique_labels(y) if learns_from_y else check_classes(request.classes)
+        )
         self._sparse_labels = issparse(y)
         if is_multilabel:
             self._kind = kind
@@ -725,7 +745,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _strata(self, target):
         if self._kind == "multilabel-indicator":
             return None, 0
-        labels = self._class_indices(target)
+        labels = self._share.gather(self._class_indices(target))
         return labels, len(np.unique(labels))
 
     def __sklearn_tags__(self):

@@ -60,6 +60,7 @@ def _is_constant(output):
 
 def _scale_ratio(X):
     """Return the largest by the smallest root mean square of the columns that are not 0."""
+    X = X / (abs(X).max() or 1.0)  # whose squares cannot overflow
     squares = (
         X.multiply(X).mean(axis=0) if issparse(X) else np.square(X, dtype=float).mean(0)
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import INFINITY, Spec, number
+from .spec import INFINITY, Interval, Spec, number
 
 __all__ = [
     "INITIALIZERS",
@@ -26,6 +27,9 @@ __all__ = [
     "Uniform",
     "Zeros",
 ]
+
+
+POSITIVE = Interval(Real, 0, INFINITY, "()")
 
 
 class Initializer(Protocol):
@@ -52,6 +56,19 @@ class GlorotUniform(Spec):
     """
 
     factor: float | Sequence[float] | None = None
+
+    @property
+    def n_layers(self):
+        return len(self.factor) if np.ndim(self.factor) else None
+
+    def check(self):
+        if self.factor is None:
+            return
+        if not all(f in POSITIVE for f in np.atleast_1d(np.asarray(self.factor, object))):
+            raise ValueError(
+                f"The 'factor' parameter of GlorotUniform must be {POSITIVE}, one for "
+                f"all layers or one for each, or None. Got {self.factor!r} instead."
+            )
 
     def __call__(self, layer, kind, weights_shape, rng, out):
         factor = 6.0 if self.factor is None else self.factor
@@ -167,6 +184,10 @@ class GivenWeights(Spec):
     coefs: Sequence[NDArray]  # (fan_in, fan_out) each
     intercepts: Sequence[NDArray]  # (fan_out,) each
 
+    @property
+    def n_layers(self):
+        return len(self.coefs)
+
     def check(self):
         """Raise ValueError unless there are as many biases as weights."""
         if len(self.coefs) != len(self.intercepts) or len(self.coefs) == 0:
@@ -174,14 +195,17 @@ class GivenWeights(Spec):
                 "A network needs one array of weights and one of biases per layer. Got "
                 f"{len(self.coefs)} arrays of weights and {len(self.intercepts)} of biases."
             )
+        arrays = [np.asarray(array, float) for array in (*self.coefs, *self.intercepts)]
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError("GivenWeights has a weight or bias that is not finite.")
 
     def __call__(self, layer, kind, weights_shape, rng, out):
         arrays = self.intercepts if kind == "bias" else self.coefs
-        shape = np.shape(arrays[layer]) if layer < len(arrays) else None
+        shape = np.shape(arrays[layer])
         if shape != out.shape:
             raise ValueError(
                 f"GivenWeights needs {kind} of shape {out.shape} for layer {layer} (the "
-                f"first is 0), but has {shape or 'none'}. Give one array per "
+                f"first is 0), but has {shape}. Give one array per "
                 "layer that fits X, hidden_layer_sizes and the number of outputs."
             )
         out[...] = arrays[layer]

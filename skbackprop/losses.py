@@ -15,9 +15,16 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
-from .activations import Activation, Exponential, Identity, Sigmoid, Softmax
+from .activations import (
+    Activation,
+    Exponential,
+    Identity,
+    Sigmoid,
+    Softmax,
+    row_sums,
+    subtract_largest,
+)
 from .spec import INFINITY, Rule, Spec, number
 
 __all__ = [
@@ -92,17 +99,24 @@ class LogLoss(Spec):
 
     def log_predict(self, z, out):
         """Fill `out` with log softmax(z); `out` may be `z`."""
-        np.subtract(z, z.max(axis=1, keepdims=True), out=out)
-        out -= np.log(np.exp(out).sum(axis=1, keepdims=True))
+        subtract_largest(z, out=out)
+        share = np.exp(out)
+        n_largest = np.count_nonzero(out == 0, axis=1)
+        others = share.sum(axis=1, where=out < 0)
+        # exact where a class is almost sure
+        out -= np.log1p(n_largest - 1 + others)[:, np.newaxis]
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         target = _smoothed(target, self.label_smoothing, target.shape[1])
-        np.subtract(z, z.max(axis=1, keepdims=True), out=delta)  # exp cannot overflow
-        per_sample = -np.einsum("ij,ij->i", target, delta)
+        subtract_largest(z, out=delta)
+        net_of_target = row_sums(target * delta)
         np.exp(delta, out=delta)
-        total = delta.sum(axis=1)
-        per_sample += np.log(total)  # -sum_k t_k log(exp(z_k) / total)
-        delta /= total[:, np.newaxis]  # softmax(z)
+        part = target * delta
+        of_target = row_sums(part)
+        of_others = row_sums(np.subtract(delta, part, out=part))
+        # log(total), exact where the target's part is 1 and the others' next to nothing
+        per_sample = np.log1p((of_target - 1) + of_others) - net_of_target
+        delta /= (of_target + of_others)[:, np.newaxis]  # softmax(z)
         delta -= target  # output - target
         return _mean(per_sample, delta, sample_weight)
 
@@ -130,7 +144,7 @@ class BinaryLogLoss(Spec):
     def value_and_delta(self, target, z, delta, sample_weight=None):
         target = _smoothed(target, self.label_smoothing, 2)
         # -log o = max(-z, 0) + log(1 + exp(-|z|)), where nothing overflows or cancels
-        loss = np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0) - target * z
+        loss = np.log1p(np.exp(-np.abs(z))) + (np.maximum(z, 0) - target * z)
         self.predict(z, out=delta)
         delta -= target  # output - target
         return _mean(loss.sum(axis=1), delta, sample_weight)
@@ -177,7 +191,7 @@ def _smoothed(target, smoothing, n_classes):
 
 
 def _check_distribution(target, name):
-    if np.abs(target.sum(axis=1) - 1).max() > 1e-3:
+    if np.abs(row_sums(target) - 1).max() > 1e-3:
         raise ValueError(
             f"{name} needs one class per row: targets that sum to one. For labels that are "
             "independent of each other (multilabel) use loss='log_loss' or BinaryLogLoss()."
@@ -227,7 +241,10 @@ class Poisson(Spec):
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         self.predict(z, out=delta)
-        loss = xlogy(target, target) - target * z - target + delta
+        positive = np.where(target > 0, target, 1)
+        log_ratio = z - np.log(positive)  # log(output / target)
+        loss = positive * (np.expm1(log_ratio) - log_ratio)
+        np.copyto(loss, delta, where=target == 0)
         delta -= target  # output - target
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
@@ -250,9 +267,9 @@ class Gamma(Spec):
         Exponential().forward(z, out)
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
-        ratio = target * np.exp(-z)
-        loss = ratio - np.log(target) + z - 1
-        np.subtract(1, ratio, out=delta)
+        log_ratio = np.log(target) - z  # log(target / output)
+        np.negative(np.expm1(log_ratio), out=delta)  # 1 - target / output
+        loss = -delta - log_ratio
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
@@ -329,8 +346,11 @@ class LogCosh(Spec):
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         error = np.abs(z - target)
-        # log cosh(e) = |e| + log(1 + exp(-2 |e|)) - log 2, where nothing overflows
-        loss = error + np.log1p(np.exp(-2 * error)) - log(2)
+        # log cosh(e) = |e| + log(1 + exp(-2 |e|)) - log 2, where nothing overflows,
+        # and log(1 + 2 sinh(e / 2)^2), where nothing cancels
+        large = error + np.log1p(np.exp(-2 * error)) - log(2)
+        small = np.log1p(2 * np.sinh(np.minimum(error, 1) / 2) ** 2)
+        loss = np.where(error < 1, small, large)
         np.tanh(np.subtract(z, target, out=delta), out=delta)
         return _mean(loss.sum(axis=1), delta, sample_weight)
 

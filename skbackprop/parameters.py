@@ -19,12 +19,13 @@ from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
-from .spec import BOOL, INFINITY, Instance, Interval, build, complete, resolve
+from .spec import BOOL, INFINITY, Instance, Interval, Spec, build, complete, resolve
 from .state import Data, Plan
 
 __all__ = [
     "check_parameters",
     "hidden_sizes",
+    "in_words",
     "make_activations",
     "make_convention",
     "make_dropout",
@@ -188,16 +189,18 @@ def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -
         )
 
 
+def in_words(value: Any) -> str:
+    """Return a value as text that is the same in another process: itself, or its type."""
+    is_plain = type(value) in PLAIN or _is_plain_tuple(value) or isinstance(value, Spec)
+    return repr(value) if is_plain else type(value).__name__
+
+
 def hidden_sizes(value: Any, owner: str) -> list[int]:
     """Return the numbers of hidden units, layer by layer."""
     sizes = [value] if isinstance(value, Integral) else value
-    _require(
-        _is_sequence(sizes) and all(size in COUNT for size in sizes),
-        "hidden_layer_sizes",
-        owner,
-        f"{COUNT} or a sequence of them, one per hidden layer",
-        value,
-    )
+    if not (_is_sequence(sizes) and all(size in COUNT for size in sizes)):
+        words = f"{COUNT} or a sequence of them, one per hidden layer"
+        _require(False, "hidden_layer_sizes", owner, words, value)
     return [int(size) for size in sizes]
 
 
@@ -231,7 +234,9 @@ def make_dropout(value: Any, n_hidden: int, owner: str) -> list[float]:
 
 
 def _is_sequence(value):
-    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def _require_one_per_layer(value, n_hidden, name, owner):
@@ -268,6 +273,12 @@ def make_initializer(parameters: Mapping[str, Any], owner: str) -> Initializer:
         value, INITIALIZERS, parameter="initializer", owner=owner, methods=("__call__",)
     )
     initializer = found() if isinstance(value, str) else _checked(found)
+    n_layers = len(hidden_sizes(parameters["hidden_layer_sizes"], owner)) + 1
+    if getattr(initializer, "n_layers", None) not in (None, n_layers):
+        raise ValueError(
+            f"{type(initializer).__name__} is for {initializer.n_layers} layers, but there "
+            f"are {n_layers} of them, the output layer included."
+        )
     return complete(initializer, {"factor": _glorot_factors(parameters, owner)})
 
 
@@ -318,14 +329,13 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
         "patience": parameters["n_iter_no_change"],
         "n_epochs": parameters["max_iter"],
     }
+    if isinstance(value, str) and value in SCHEDULES:
+        return complete(build(SCHEDULES[value], parameters), given)
     if value in POSITIVE:
         return SCHEDULES["constant"](learning_rate_init=float(value))
-    named = Options(tuple(SCHEDULES))
+    words = Either((Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")))
     is_object = callable(value) and not isinstance(value, type)
-    words = Either((named, POSITIVE, Instance((), "a schedule object")))
-    _require(value in named or is_object, "learning_rate", owner, words, value)
-    if isinstance(value, str):
-        return complete(build(SCHEDULES[value], parameters), given)
+    _require(is_object, "learning_rate", owner, words, value)
     return _checked(complete(value, given))
 
 

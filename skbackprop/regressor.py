@@ -49,11 +49,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         median; ``Quantile(quantile=0.9)`` for another) and "log_cosh" bear outliers. An
         object follows :class:`skbackprop.losses.Loss`.
 
-    error_convention : {"output_minus_target", "target_minus_output"}, \
-            default="output_minus_target"
-        Which way the error of an output is subtracted, and with it whether weight
-        updates are subtracted or added. It changes the sign of every signal that is
-        passed back and no result: the weights are the same bit for bit.
+    error_convention : str, default="output_minus_target"
+        "output_minus_target" or "target_minus_output": which way the error of an output
+        is subtracted, and with it whether weight updates are subtracted or added. It
+        changes the sign of every signal that is passed back and no result: the weights
+        are the same bit for bit.
 
     solver : str or object, default="adam"
         The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
@@ -471,7 +471,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         )
 
     def _score_output(self, output, target, sample_weight):
-        return r2_score(target, output, sample_weight=sample_weight)
+        with np.errstate(all="ignore"):  # squares of very large numbers overflow
+            return r2_score(target, output, sample_weight=sample_weight)
 
     def _is_poor(self, output, target):
         spread = np.square(target - target.mean(axis=0)).sum()

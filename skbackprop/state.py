@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -61,15 +61,27 @@ class State:
         """Return a state of the given values that shares no array with them."""
         return cls(**{name: _copied(value) for name, value in values.items()})
 
+    @classmethod
+    def check_layout(cls, values: dict[str, Any]) -> None:
+        """Raise ValueError for stored values that are not those of a state."""
+        expected = {f.name for f in fields(cls)}
+        missing, unknown = expected - values.keys(), values.keys() - expected
+        if missing or unknown:
+            raise ValueError(
+                "This estimator was stored in another layout, by another version or by "
+                f"somebody else: it lacks {sorted(missing)} and has the unknown "
+                f"{sorted(unknown)}. Load it with the version that stored it."
+            )
+
     def copy(self) -> State:
         """Return a state that shares no array with this one, and the same stream."""
         return State.resume(vars(self))
 
     def refresh(self, plan: Plan) -> None:
         """Make what the plan needs and is not there yet, in place."""
-        memory = plan.optimizer.init(self.vector)
-        if memory.keys() != self.optimizer_memory.keys():  # another optimizer's
-            self.optimizer_memory, self.step = memory, 0
+        names = plan.optimizer.init(self.vector[:1]).keys()
+        if names != self.optimizer_memory.keys():  # another optimizer's, or none yet
+            self.optimizer_memory, self.step = plan.optimizer.init(self.vector), 0
         if plan.objective.network.has_dropout and self.dropout_seed is None:
             self.dropout_seed = int(self.rng.randint(2**32, dtype=np.uint32))
 

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from rules import LINKS, LOSSES, OPTIMIZER_OBJECTS, SCHEDULE_OBJECTS
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -53,8 +54,10 @@ INVALID = {
         [3, None],
         np.array([[3, 3]]),
         {3},
+        b"\x03",
+        np.array(3),
     ],
-    "activation": ["no_such", None, 3, Relu, SGD()],
+    "activation": ["no_such", None, 3, Relu, SGD(), np.array(1.0)],
     "loss": ["no_such", None, 3, LogLoss, Relu()],
     "error_convention": ["minus", None, 1, OutputMinusTarget()],
     "solver": ["no_such", None, 3, SGD, Relu()],
@@ -79,7 +82,7 @@ INVALID = {
     "n_iter_no_change": [0, -1, 2.5, np.nan, None, "long"],
     "max_fun": NOT_A_COUNT,
     "class_weight": ["heavy", 3, [1, 2]],
-    "dropout": [*NOT_A_FRACTION, (1.0,), "0.5", np.inf],
+    "dropout": [*NOT_A_FRACTION, (1.0,), "0.5", np.inf, np.array(0.5)],
     "initializer": ["no_such", None, 3, GlorotUniform, Relu()],
     "scoring": ["no_such", 3, ["accuracy"]],
     "clip_norm": NOT_POSITIVE,
@@ -303,6 +306,18 @@ BAD_LABELS = {
         r"differs from the classes of the first call, \[0 1\]",
     ),
 }
+BAD_LABELS |= {
+    "labels without an order": (
+        lambda X, y: {"y": np.array(["a", 1], dtype=object)[y]},
+        ALL_CALLS,
+        "must be of one kind, all strings or all numbers|Mix of label input types",
+    ),
+    "y_val without an order": (
+        lambda X, y: {"X_val": X, "y_val": np.array(["a", 1], dtype=object)[y]},
+        ("fit", "warm fit"),
+        "y_val does not go with y.* must be of one kind",
+    ),
+}
 BAD_QUANTITIES = {
     "text in y": (
         lambda X, y: {"y": np.full(y.shape, "a")},
@@ -448,6 +463,21 @@ def test_divergence_in_the_last_step_is_noticed(X, y):
         reg.fit(1e120 * X, y)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "nadam", "rmsprop", "adagrad"])
+def test_overflow_of_squared_gradients_is_an_error(name, X, y):
+    """An infinite second moment would divide every later update down to zero."""
+    clf = BackpropClassifier(**SMALL | {"solver": name})
+    with pytest.raises(ValueError, match="the moments of the gradient are not finite"):
+        clf.fit(1e200 * X, y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_squares_of_very_large_numbers_warn_of_nothing(early_stopping, X, y):
+    """Any other warning than those of convergence fails the test."""
+    reg = BackpropRegressor(**SMALL | {"loss": "huber", "early_stopping": early_stopping})
+    reg.fit(X, 1e200 * y)
+
+
 def test_divergence_of_lbfgs_is_an_error(X, y):
     reg = BackpropRegressor((4,), solver="lbfgs", random_state=0)
     with pytest.raises(ValueError, match="Training diverged"):
@@ -511,6 +541,25 @@ def test_first_partial_fit_needs_classes(X, y):
     clf = BackpropClassifier()
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         clf.partial_fit(X, y)
+
+
+def test_classes_beyond_the_integers_are_refused_without_a_warning(X, y):
+    with pytest.raises(ValueError, match="Unknown label type"):
+        BackpropClassifier().partial_fit(X, y, classes=[0.0, 1.0, 2.0**63])
+
+
+@pytest.mark.parametrize(
+    ("classes", "match"),
+    [
+        ([], "0 sample"),
+        ([[0, 1]], "1d array"),
+        ([0.0, np.nan], "classes contains NaN"),
+        (sparse.coo_array([0, 1]), "Sparse data was passed for classes"),
+    ],
+)
+def test_first_partial_fit_refuses_what_are_no_classes(classes, match, X, y):
+    with pytest.raises((ValueError, TypeError), match=match):
+        BackpropClassifier().partial_fit(X, y, classes=classes)
 
 
 def test_first_partial_fit_refuses_labels_outside_classes(X, y):

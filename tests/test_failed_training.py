@@ -21,6 +21,19 @@ def trained_with_a_stream_object():
     return net.partial_fit(X, Y)
 
 
+@pytest.mark.parametrize("n_rows", [1, 40])
+def test_dropout_switched_on_in_a_failed_call_draws_no_seed(n_rows):
+    expected, net = from_weights(), from_weights()
+    net.set_params(dropout=0.5, solver="sgd", learning_rate=1e300)
+    with pytest.raises(ValueError, match="diverged"):
+        net.partial_fit(1e10 * X[:n_rows], Y[:n_rows])
+    net.set_params(**expected.get_params())
+    for each in (expected, net):
+        each.partial_fit(X, Y)
+    for theirs, ours in zip(expected.coefs_, net.coefs_, strict=True):
+        assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("make", [from_weights, trained_with_a_stream_object])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_diverged_training_leaves_the_random_stream_where_it_was(make, method):

@@ -282,10 +282,35 @@ def test_given_weights_that_do_not_fit_are_refused(part, layer, array, match, gi
         BackpropRegressor((4,), initializer=GivenWeights(*given)).fit(*Xy)
 
 
-def test_given_weights_for_too_few_layers_are_refused(given, Xy):
-    weights = GivenWeights(given[0][:1], given[1][:1])
-    with pytest.raises(ValueError, match=r"of shape \(4, 2\) for layer 1 .* has none"):
-        BackpropRegressor((4,), initializer=weights).fit(*Xy)
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (4, 2)])
+def test_given_weights_for_fewer_or_more_layers_are_refused(hidden_layer_sizes, given, Xy):
+    regressor = BackpropRegressor(hidden_layer_sizes, initializer=GivenWeights(*given))
+    n_layers = len(hidden_layer_sizes) + 1
+    pattern = f"GivenWeights is for 2 layers, but there are {n_layers} of them"
+    with pytest.raises(ValueError, match=pattern):
+        regressor.fit(*Xy)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("part", [0, 1])
+def test_given_weights_that_are_not_finite_are_refused(part, value, given, Xy):
+    given[part][1][..., 0] = value
+    with pytest.raises(ValueError, match="GivenWeights has a weight or bias that is not"):
+        BackpropRegressor((4,), initializer=GivenWeights(*given)).fit(*Xy)
+
+
+@pytest.mark.parametrize("factor", [-1, 0, np.nan, np.inf, True, "a", [6, -1], [[6], [6]]])
+def test_glorot_factor_that_is_not_positive_is_refused(factor, Xy):
+    regressor = BackpropRegressor((4,), initializer=GlorotUniform(factor=factor))
+    with pytest.raises(ValueError, match="'factor' parameter of GlorotUniform must be"):
+        regressor.fit(*Xy)
+
+
+@pytest.mark.parametrize("factor", [[6], [6, 6, 6], []])
+def test_glorot_factors_for_fewer_or_more_layers_are_refused(factor, Xy):
+    regressor = BackpropRegressor((4,), initializer=GlorotUniform(factor=factor))
+    with pytest.raises(ValueError, match=f"for {len(factor)} layers, but there are 2"):
+        regressor.fit(*Xy)
 
 
 @pytest.mark.parametrize("part", [0, 1])

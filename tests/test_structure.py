@@ -31,8 +31,10 @@ PACKAGE = Path(skbackprop.__file__).parent
 
 # A module may import those of lower floors only; a package is one floor.
 FLOORS = {
+    "_version": 0,
     "spec": 0,
     "dropout": 0,
+    "share": 0,
     "activations": 1,
     "initializers": 1,
     "schedules": 1,
@@ -46,12 +48,15 @@ FLOORS = {
     "engines": 6,
     "training": 7,
     "stopping": 8,
+    "checkpoint": 8,
     "diagnosis": 8,
     "derivatives": 8,
     "door": 8,
     "tables": 8,
     "formulas": 8,
     "_compat": 8,
+    "streaming": 8,
+    "callbacks": 8,
     "parameters": 9,
     "worked": 9,
     "faults": 9,
@@ -64,6 +69,7 @@ FLOORS = {
     "classifier": 12,
     "regressor": 12,
     "interop": 13,
+    "onnx_export": 13,
     "__init__": 14,
 }
 CORE = 7  # the highest floor that knows NumPy and SciPy only
@@ -147,7 +153,10 @@ def test_core_imports_numpy_and_scipy_only(path):
 
 def test_optional_packages_are_not_imported_with_the_package():
     """In a fresh interpreter."""
-    optional = ["numba", "matplotlib", "onnx", "skl2onnx", "torch"]
+    optional = [
+        *("numba", "matplotlib", "onnx", "skl2onnx", "skops", "mlflow", "torch", "mpi4py"),
+        "distributed",
+    ]
     code = f"import skbackprop, sys; print(sorted(set(sys.modules) & set({optional})))"
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -251,15 +260,20 @@ def test_public_names():
     assert skbackprop.__all__ == [
         "BackpropClassifier",
         "BackpropRegressor",
+        "ChunkReport",
         "LossCurveDisplay",
         "NetworkDisplay",
         "WeightsDisplay",
         "__version__",
         "check_gradient",
+        "from_sklearn",
         "hidden_activations",
         "input_gradient",
         "summary",
+        "to_onnx",
+        "to_sklearn",
         "trace_step",
+        "train_on_chunks",
     ]
 
 

@@ -11,8 +11,8 @@ import math
 
 from . import codes
 from .compilation import glue, kernel
-from .numerics import exp, expm1, log1p_of_part, sigmoid, sign, softplus, tanh
-from .rows import exp_of_rows, flat, sum_of
+from .numerics import exp, expm1, log1p_of_part, sigmoid, sign, tanh
+from .rows import exp_of_rows, flat, sum_beside_one, sum_of
 
 __all__ = ["fill_losses", "weigh"]
 
@@ -34,7 +34,9 @@ def loss(function):
 def binary_log_loss(t, z, smoothing):
     one, half = type(z)(1), type(z)(0.5)
     t = (one - smoothing) * t + smoothing * half
-    return softplus(z) - t * z, sigmoid(z) - t
+    size, wrong = abs(z), (one - t if z > type(z)(0) else t)
+    # softplus(z) - t z without the difference, which may be reordered
+    return log1p_of_part(exp(-size)) + size * wrong, sigmoid(z) - t
 
 
 @loss
@@ -46,15 +48,16 @@ def squared_error(t, o, p):
 @loss
 def poisson(t, z, p):
     o = exp(z)
-    t_log_t = t * math.log(t) if t > type(t)(0) else type(t)(0)
-    return t_log_t - t * z - t + o, o - t
+    log_ratio = z - math.log(t) if t > type(t)(0) else z
+    deviance = t * (math.expm1(log_ratio) - log_ratio)
+    return deviance if t > type(t)(0) else o, o - t
 
 
 @loss
 def gamma(t, z, p):
-    one = type(z)(1)
-    ratio = t * exp(-z)
-    return ratio - math.log(t) + z - one, one - ratio
+    log_ratio = math.log(t) - z
+    excess = math.expm1(log_ratio)  # target / output - 1
+    return excess - log_ratio, -excess
 
 
 @loss
@@ -82,8 +85,11 @@ def quantile(t, z, q):
 @loss
 def log_cosh(t, z, p):
     error = z - t
-    size = abs(error)
-    tail = log1p_of_part(exp(type(z)(-2) * size)) - type(z)(math.log(2))
+    one, two, size = type(z)(1), type(z)(2), abs(error)
+    if size < one:
+        m = expm1(size)  # cosh(e) - 1 = m^2 / (2 (1 + m))
+        return log1p_of_part(m * m / (two + two * m)), tanh(error)
+    tail = log1p_of_part(exp(-two * size)) - type(z)(math.log(2))
     return size + tail, tanh(error)
 
 
@@ -93,8 +99,8 @@ def log_loss(target, z, delta, smoothing):
     spread = smoothing / type(smoothing)(delta.shape[1])
     exp_of_rows(z, delta)
     for i in range(delta.shape[0]):
-        divisor = sum_of(delta[i])
-        log_divisor = math.log(divisor)
+        others = sum_beside_one(z[i], delta[i])
+        divisor, log_divisor = one + others, math.log1p(others)
         for k in range(delta.shape[1]):
             t = (one - smoothing) * target[i, k] + spread
             target[i, k] = t * (log_divisor - z[i, k])
@@ -106,7 +112,7 @@ def focal(target, z, delta, focus):
     zero, one = type(focus)(0), type(focus)(1)
     exp_of_rows(z, delta)
     for i in range(delta.shape[0]):
-        log_divisor, total_slope = math.log(sum_of(delta[i])), zero
+        log_divisor, total_slope = math.log1p(sum_beside_one(z[i], delta[i])), zero
         for k in range(delta.shape[1]):
             log_o = z[i, k] - log_divisor
             rest = -expm1(log_o)  # 1 - o without cancellation

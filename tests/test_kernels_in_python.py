@@ -1,0 +1,139 @@
+"""The kernels of the compiled engine as plain Python, where their lines can be counted.
+
+Run by itself, with the environment variable NUMBA_DISABLE_JIT=1; else not collected. What
+Numba replaces while it compiles, a few functions written in LLVM's language, is replaced
+by hand here.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+from numba.core import types
+from numpy.testing import assert_allclose
+from rules import (
+    HIDDEN_ACTIVATIONS,
+    LOSSES,
+    LOSSES_AND_OUTPUTS,
+    OPTIMIZER_OBJECTS,
+    n_outputs_of,
+    random_target,
+)
+from sklearn.exceptions import ConvergenceWarning
+
+from skbackprop import BackpropRegressor
+from skbackprop.engines import NumbaEngine
+from skbackprop.engines.numba_engine import (
+    activations,
+    engine,
+    epoch,
+    losses,
+    numerics,
+    optimizers,
+)
+from skbackprop.optimizers import SGD, Lion, Rprop
+
+
+def in_precision_of(x, numbers):
+    return tuple(type(x)(number) for number in numbers)
+
+
+def half_power_of_two(shifted):
+    digits = 52 if shifted.dtype == np.float64 else 23
+    return type(shifted)(2.0 ** (int(shifted - type(shifted)(1.5 * 2**digits)) - 1))
+
+
+@pytest.fixture(autouse=True)
+def python_in_the_place_of_llvm(monkeypatch):
+    """Let kernels run uncompiled; the arithmetic that overloads hold is their own."""
+
+    def of_precision(overload):
+        versions = {
+            np.float64: overload(types.float64),
+            np.float32: overload(types.float32),
+        }
+        return lambda x: versions[type(x)](x)
+
+    for module in (activations, epoch, optimizers):
+        monkeypatch.setattr(module, "in_precision_of", in_precision_of)
+    monkeypatch.setattr(numerics, "_half_power_of_two", half_power_of_two)
+    monkeypatch.setattr(numerics, "_split_exp", of_precision(numerics._split_exp_of))
+    log1p = of_precision(numerics._log1p_of_part)
+    for module in (numerics, losses):
+        monkeypatch.setattr(module, "log1p_of_part", log1p)
+    monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)
+    monkeypatch.setattr(engine, "_why_not_compiled", lambda: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+def assert_same_as_numpy(loss, n_outputs=None, dtype=np.float64, **parameters):
+    rng = np.random.RandomState(1)
+    X, n_outputs = rng.randn(9, 3).astype(dtype), n_outputs or n_outputs_of(loss)[-1]
+    y = random_target(loss, len(X), n_outputs, rng)
+    weights = rng.choice([0.5, 0.0, 2.0], len(X))
+    weights[:4] = 0.0  # the whole of the first batch
+    settings = {"hidden_layer_sizes": (4, 3), "batch_size": 4, "max_iter": 2}
+    settings |= {"random_state": 0, "shuffle": False, "loss": loss, **parameters}
+    if isinstance(settings.get("solver"), Rprop):
+        settings["batch_size"] = "auto"
+    fits = [
+        BackpropRegressor(**settings, engine=engine).fit(X, y.squeeze(), weights)
+        for engine in (NumbaEngine(), "numpy")
+    ]
+    # two epochs amplify the rounding of the sums a few times
+    tolerance = {"rtol": 1e-9, "atol": 1e-12} if dtype == np.float64 else {"rtol": 1e-3}
+    kernels, numpy = (np.concatenate([c.ravel() for c in net.coefs_]) for net in fits)
+    if dtype == np.float32:
+        tolerance["atol"] = 1e-5
+    assert_allclose(kernels, numpy, **tolerance)
+    assert_allclose(fits[0].loss_curve_, fits[1].loss_curve_, **tolerance)
+
+
+SQUARED = LOSSES["SquaredError(link=Identity())"]
+
+
+@pytest.mark.parametrize("name", LOSSES_AND_OUTPUTS)
+def test_losses(name):
+    loss, n_outputs = LOSSES_AND_OUTPUTS[name]
+    assert_same_as_numpy(loss, n_outputs, activation="tanh")
+
+
+@pytest.mark.parametrize("activation", HIDDEN_ACTIVATIONS.values(), ids=repr)
+def test_activations(activation):
+    assert_same_as_numpy(SQUARED, activation=activation)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZER_OBJECTS.values(), ids=repr)
+def test_optimizers(optimizer):
+    signs = isinstance(optimizer, (Lion, Rprop))
+    assert_same_as_numpy(
+        SQUARED, activation="tanh", solver=optimizer, max_iter=1 if signs else 2
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"dropout": 0.5},
+        {"clip_norm": 1e-3},
+        {"clip_norm": 1e3},
+        {"error_convention": "target_minus_output", "alpha": 0.0},
+        {"dtype": np.float32, "solver": SGD(momentum=0.5)},
+        {"batch_size": 9},
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": (40,), "batch_size": 1},
+    ],
+    ids=str,
+)
+def test_parameters(parameters):
+    assert_same_as_numpy(SQUARED, activation="tanh", **parameters)
+
+
+def test_divergence():
+    net = BackpropRegressor(
+        (3,), solver="sgd", learning_rate=1e300, engine=NumbaEngine(), random_state=0
+    )
+    with pytest.raises(ValueError, match="Training diverged"), np.errstate(all="ignore"):
+        net.fit(np.eye(3), [1.0, 2.0, 3.0])
