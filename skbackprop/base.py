@@ -19,11 +19,19 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
 
 from . import parameters as rules
+from .callbacks import CallbackSupportMixin, Nobody, audience_of, with_callbacks
 from .checkpoint import Checkpoint
 from .diagnosis import diagnose
-from .door import check_rows_and_y, check_sample_weight, check_target, split_rows
+from .door import (
+    check_rows_and_y,
+    check_sample_weight,
+    check_target,
+    may_be_cut,
+    split_rows,
+)
 from .fitted import FittedNetwork
 from .initializers import GivenWeights
+from .share import ALONE, share_of
 from .state import Data, Plan, State
 from .stopping import Patience, reached
 from .training import minimize_lbfgs, train
@@ -37,7 +45,8 @@ CURVES = (
     "validation_scores_",
     "validation_loss_curve_",
 )
-DIAGNOSED_ROWS = 2_000  # enough to see what is wrong, and cheap beside an epoch
+CONCLUSIONS = ("best_loss_", "n_iter_", "t_", "_state")  # what `_conclude` sets
+DIAGNOSED_ROWS = 500  # enough to see what is wrong, and cheap beside an epoch
 REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
 
@@ -57,8 +66,9 @@ class Request(NamedTuple):
 class Validation(NamedTuple):
     """Rows that are looked at after every epoch and never trained on."""
 
-    y: Any  # as a scorer wants it
-    data: Data
+    X: Any  # the rows held here
+    y: Any  # of all rows, as a scorer wants it
+    data: Data  # of all rows; X only where a scorer wants it
 
 
 def has_partial_fit(estimator):
@@ -71,8 +81,10 @@ def has_partial_fit(estimator):
     return True
 
 
-class BaseBackprop(FittedNetwork, ABC):
+class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
     """Training and continuation, from checked arguments to fitted attributes."""
+
+    _share = ALONE  # during a training that of its engine
 
     # -- what the concrete estimators add ----------------------------------------------
 
@@ -105,14 +117,15 @@ class BaseBackprop(FittedNetwork, ABC):
     def _train_copy(self, request):
         """Train a copy and take its attributes over: all or nothing."""
         trained = _twin(self)
-        trained._check_parameters(request)
-        stream = self._noted_stream(request)
+        trained._share = share_of(self.engine)
         curves = [getattr(self, name, None) for name in CURVES]
         lengths = [0 if curve is None else len(curve) for curve in curves]
+        stream = self._noted_stream(request)
         try:
-            state, y, data = trained._begin(request)
-            goes_on = state.epoch > 0
-            trained._train(request, state, y, data)
+            with trained._share:
+                trained._check_parameters(request)
+                goes_on = trained._run(request)
+            del trained._share
             self._take_over(trained, curves if goes_on else ())
         except BaseException:
             if vars(self) is not vars(trained):  # an interrupt may come just after that
@@ -123,6 +136,18 @@ class BaseBackprop(FittedNetwork, ABC):
                     self._state["rng"].set_state(stream)
             raise
         return self
+
+    @with_callbacks
+    def _run(self, request):
+        """Train; return whether that went on from an earlier training."""
+        state, y, data = self._begin(request)
+        goes_on = state.epoch > 0
+        audience = Nobody()
+        if not request.incremental:
+            audience = audience_of(self, request.X, request.y, request.sample_weight)
+        self._train(request, state, y, data, audience)
+        audience.dismiss(lambda: self._as_if_stopped(state))
+        return goes_on
 
     def _noted_stream(self, request):
         """Return what a failure must set the random stream back to, or None."""
@@ -148,22 +173,42 @@ class BaseBackprop(FittedNetwork, ABC):
         if "_state" in vars(self) and (request.incremental or self.warm_start):
             state = State.resume(self._state)
         dtype = None if state is None else state.vector.dtype
-        X, y = check_rows_and_y(self, request.X, request.y, dtype)
+        X, y = check_rows_and_y(self, request.X, request.y, dtype, not self._share.is_alone)
+        self._share.agree(lambda: self._facts(request, X, y, state))
         target = self._encode(y, request, fresh=state is None)
         data = self._as_data(X, target, request.sample_weight)
         return self._prepare_state(data, state), y, data
 
-    def _train(self, request, state, y, data):
+    def _facts(self, request, X, y, state):
+        """Return what must be the same in all processes that train together."""
+        parameters = self.get_params(deep=False)
+        apart = {"verbose", "engine"}  # one of them may speak for all
+        optional = ("sample_weight", "X_val", "y_val", "sample_weight_val")
+        is_none = {name: getattr(request, name) is None for name in optional}
+        classes = request.classes
+        return {
+            **{n: rules.in_words(v) for n, v in parameters.items() if n not in apart},
+            **{name: "None" if none else "an array" for name, none in is_none.items()},
+            "classes": None if classes is None else np.asarray(classes).tolist(),
+            "the epochs before": 0 if state is None else state.epoch,
+            "the dtype of X": X.dtype.name,
+            "the number of features": X.shape[1],
+            "the names of the features": list(getattr(self, "feature_names_in_", ())),
+            "the kind of y": y.dtype.kind if y.shape[0] else None,
+            "the columns of y": y.shape[1:],
+        }
+
+    def _train(self, request, state, y, data, audience):
         given = self._enter_validation(request, data)
         if _is_lbfgs(self.solver):
             self._begin_curves(state, given is not None)
-            self._run_lbfgs(state, data, given)
+            self._run_lbfgs(state, data, given, audience)
         else:
             splits = self.early_stopping and given is None
             self._begin_curves(state, splits or given is not None)
             self._arrange_rows(state, data, splits)
-            validation = _rows_set_aside(state, y, data) if splits else given
-            self._run_epochs(state, data, validation, request.incremental)
+            validation = self._rows_set_aside(state, y, data) if splits else given
+            self._run_epochs(state, data, validation, request.incremental, audience)
         self._conclude(state)
 
     def _check_parameters(self, request):
@@ -179,7 +224,9 @@ class BaseBackprop(FittedNetwork, ABC):
             target = target.astype(X.dtype)
         check_target(target, self._make_loss())
         return Data(
-            X, target, self._row_weights(target, check_sample_weight(sample_weight, X))
+            X,
+            target,
+            self._row_weights(target, check_sample_weight(sample_weight, X, self._share)),
         )
 
     def _enter_validation(self, request, data):
@@ -192,7 +239,12 @@ class BaseBackprop(FittedNetwork, ABC):
                 "X_val and y_val belong together, and sample_weight_val to them: pass both "
                 "or neither."
             )
-        X, y = check_rows_and_y(self, request.X_val, request.y_val, data.X.dtype)
+        X, y = check_rows_and_y(
+            self, request.X_val, request.y_val, data.X.dtype, not self._share.is_alone
+        )
+        suspicion = may_be_cut(X, data.X)
+        if suspicion is not None:
+            _warn(suspicion, UserWarning)
         try:
             target = self._encode(y, Request(X, y, incremental=True), fresh=False)
         except ValueError as error:
@@ -202,7 +254,24 @@ class BaseBackprop(FittedNetwork, ABC):
                 f"y_val has {target.shape[1]} outputs, but y has {data.target.shape[1]}. "
                 "Pass y_val in the form of y."
             )
-        return Validation(y, self._as_data(X, target, request.sample_weight_val))
+        return self._validation(y, self._as_data(X, target, request.sample_weight_val))
+
+    def _rows_set_aside(self, state, y, data):
+        rows = self._share.place(data.X.shape[0]).held(state.validation_rows)
+        return self._validation(y[rows], Data(*(a if a is None else a[rows] for a in data)))
+
+    def _validation(self, y, data):
+        """Return the validation set: what is computed on here, and what all look at."""
+        gather = self._share.gather
+        X = gather(data.X) if self._has_scorer() else None
+        return Validation(
+            data.X, gather(y), Data(X, gather(data.target), gather(data.sample_weight))
+        )
+
+    def _has_scorer(self):
+        """Say whether `scoring` wants an estimator and rows, not outputs."""
+        is_loss = isinstance(self.scoring, str) and self.scoring == "loss"
+        return not (self.scoring is None or is_loss)
 
     # -- the state that training starts from or goes on with ---------------------------
 
@@ -223,7 +292,7 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _new_state(self, sizes, dtype, initializer):
         network = self._network(sizes)
-        rng = check_random_state(self.random_state)
+        rng = self._share.same_stream(check_random_state(self.random_state))
         state = State(
             vector=np.empty(network.n_parameters, dtype), rng=rng, layer_sizes=sizes
         )
@@ -247,7 +316,7 @@ class BaseBackprop(FittedNetwork, ABC):
 
     def _arrange_rows(self, state, data, splits):
         """Decide which rows train, in which order; keep it while nothing changed."""
-        n_rows = data.X.shape[0]
+        n_rows = self._share.place(data.X.shape[0]).n_all
         if state.n_rows == n_rows and splits == (state.validation_rows is not None):
             return
         state.n_rows, state.order, state.validation_rows = n_rows, np.arange(n_rows), None
@@ -258,20 +327,22 @@ class BaseBackprop(FittedNetwork, ABC):
 
     # -- the two ways to train ---------------------------------------------------------
 
-    def _run_epochs(self, state, data, validation, incremental):
+    def _run_epochs(self, state, data, validation, incremental, audience):
         """Train until patience, target or max_iter ends it; partial_fit: one epoch."""
         plan = self._plan(state, incremental)
         state.refresh(plan)
         engine, state.engine = self._engine(plan, state, data)
+        self._share.ready()
         patience = self._patience(self.n_iter_no_change, state)
-        reports = train(plan, state, data, engine)
+        reports = audience.announce(train(plan, state, data, engine))
         if incremental:
-            self._is_over(next(reports), plan, state, patience, validation)
+            self._is_over(next(reports), plan, state, patience, validation, audience)
             return
         before, checkpoint = state.vector.copy(), Checkpoint(state, shuffles=self.shuffle)
         try:
             for report in islice(reports, self.max_iter):
-                is_over = self._is_over(report, plan, state, patience, validation)
+                is_over = self._is_over(report, plan, state, patience, validation, audience)
+                is_over = self._share.same(is_over)
                 checkpoint.keep()
                 if is_over:
                     break
@@ -281,19 +352,22 @@ class BaseBackprop(FittedNetwork, ABC):
         except KeyboardInterrupt:
             self._go_back(checkpoint, state)
 
-    def _run_lbfgs(self, state, data, validation):
+    def _run_lbfgs(self, state, data, validation, audience):
         """Train on all rows at once; an iteration counts as an epoch."""
         self._refuse_what_lbfgs_ignores(validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
         plan, before = self._plan(state, incremental=False), state.vector.copy()
         engine, _ = self._engine(plan, state, data)
+        self._share.ready()
         patience = self._patience(
             self.n_iter_no_change if state.watches_score else np.inf, state
         )
         checkpoint = Checkpoint(state, shuffles=False)
 
         def is_over(report):
-            is_over = self._is_over(report, plan, state, patience, validation)
+            is_over = self._share.same(
+                self._is_over(report, plan, state, patience, validation, audience)
+            )
             checkpoint.keep()
             return is_over
 
@@ -317,7 +391,7 @@ class BaseBackprop(FittedNetwork, ABC):
     def _go_back(self, checkpoint, state):
         """Undo an epoch that was interrupted; without one before it, raise again."""
         n_epochs = checkpoint.restore()
-        if n_epochs == 0:
+        if n_epochs == 0 or not self._share.is_alone:
             raise  # the KeyboardInterrupt that brought us here
         for name in CURVES:
             if getattr(self, name) is not None:
@@ -385,9 +459,12 @@ class BaseBackprop(FittedNetwork, ABC):
 
     # -- what is kept and what is said -------------------------------------------------
 
-    def _is_over(self, report, plan, state, patience, validation):
+    def _is_over(self, report, plan, state, patience, validation, audience):
         """Record an epoch; say whether training should stop after it."""
         patience.watch(self._record(report, plan.objective, state, validation), state)
+        if audience.asks_to_stop(lambda: self._as_if_stopped(state)):
+            self._say("A callback stopped the training.")
+            return True
         if reached(self.target_loss, report.loss):
             self._say(f"Training loss reached target_loss={self.target_loss}: stopped.")
             return True
@@ -416,29 +493,31 @@ class BaseBackprop(FittedNetwork, ABC):
     def _validate(self, objective, state, validation):
         """Return loss and score of the validation rows."""
         data = validation.data
-        z = objective.net_output(state.vector, data.X)
+        z = self._share.gather(objective.net_output(state.vector, validation.X))
         loss = objective.loss_of(z, data)
         if not np.isfinite(z).all():
             return loss, np.nan
         if self.scoring is None:
             output = objective.link(z)
             return loss, self._score_output(output, data.target, data.sample_weight)
-        if isinstance(self.scoring, str) and self.scoring == "loss":
+        if not self._has_scorer():
             return loss, -loss
         trained = _twin(self)  # as it would be if training stopped now
         trained._state = {**state.to_dict(), "best_vector": None}
         vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
         weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
         scorer = check_scoring(trained, scoring=self.scoring)
-        return loss, float(scorer(trained, data.X, validation.y, **weight))
+        score = float(scorer(trained, data.X, validation.y, **weight))
+        return loss, self._share.same(score)
 
     def _say(self, sentence):
         if self.verbose:
             print(sentence)
 
     def _warn_of_problems(self, objective, state, before, data):
-        rows = slice(None, None, max(1, data.X.shape[0] // DIAGNOSED_ROWS))
-        X, target = data.X[rows], data.target[rows]
+        n_rows, gather = self._share.place(data.X.shape[0]).n_all, self._share.gather
+        rows = slice(None, None, max(1, n_rows // DIAGNOSED_ROWS))
+        X, target = gather(data.X[rows]), gather(data.target[rows])
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
             if self._is_poor(objective.output(state.vector, X), target):
                 for sentence in diagnose(objective, state.vector, before, X):
@@ -462,6 +541,14 @@ class BaseBackprop(FittedNetwork, ABC):
         self.n_iter_ = state.epoch
         self.t_ = state.samples_seen
         self._state = state.to_dict()
+
+    def _as_if_stopped(self, state):
+        """Return fitted attributes as if training stopped now, sharing nothing with it."""
+        state, stopped = state.copy(), _twin(self)
+        state.rng = deepcopy(state.rng)
+        stopped._conclude(state)
+        attributes = {name: getattr(stopped, name) for name in CONCLUSIONS}
+        return attributes | {name: deepcopy(getattr(self, name)) for name in CURVES}
 
     # -- what is opened for those who look inside --------------------------------------
 
@@ -530,18 +617,14 @@ def _twin(estimator):
     return twin
 
 
-def _rows_set_aside(state, y, data):
-    rows = state.validation_rows
-    return Validation(y[rows], Data(*(a if a is None else a[rows] for a in data)))
-
-
 def _is_lbfgs(solver):
     return isinstance(solver, str) and solver == "lbfgs"
 
 
 def _warn(sentence, category=ConvergenceWarning):
     """Warn at the line that called this package."""
+    inside = {__package__, "sklearn.callback"}  # whose decorator stands in between
     frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__package__") == __package__:
+    while frame.f_back and frame.f_globals.get("__package__") in inside:
         frame, level = frame.f_back, level + 1
     warnings.warn(sentence, category, stacklevel=level)

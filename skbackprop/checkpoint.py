@@ -34,7 +34,8 @@ class Checkpoint:
         for array, copy in self._arrays:
             np.copyto(copy, array)
         self._attributes = vars(state) | {"schedule_memory": dict(state.schedule_memory)}
-        if self._shuffles and (state.epoch - self._first_epoch) % EPOCHS_PER_NOTE == 0:
+        is_due = (state.epoch - self._first_epoch) % EPOCHS_PER_NOTE == 0
+        if self._shuffles and is_due and state.order is not None:
             self._noted = state.rng.get_state(), state.order.copy(), state.epoch
         self._state_is_whole = False
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
@@ -15,9 +19,14 @@ from sklearn.utils.multiclass import (
 )
 
 from . import parameters as rules
+from .activations import Activation
 from .base import BaseBackprop, Request, has_partial_fit
 from .door import check_classes, expand_class_weight
-from .losses import CLASSIFIER_LOSSES
+from .engines import Engine
+from .initializers import Initializer
+from .losses import CLASSIFIER_LOSSES, Loss
+from .optimizers import Optimizer
+from .schedules import Schedule
 
 __all__ = ["BackpropClassifier"]
 
@@ -47,11 +56,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         classified well count less. An object follows
         :class:`skbackprop.losses.Loss`.
 
-    error_convention : {"output_minus_target", "target_minus_output"}, \
-            default="output_minus_target"
-        Which way the error of an output is subtracted, and with it whether weight
-        updates are subtracted or added. It changes the sign of every signal that is
-        passed back and no result: the weights are the same bit for bit.
+    error_convention : str, default="output_minus_target"
+        "output_minus_target" or "target_minus_output": which way the error of an output
+        is subtracted, and with it whether weight updates are subtracted or added. It
+        changes the sign of every signal that is passed back and no result: the weights
+        are the same bit for bit.
 
     solver : str or object, default="adam"
         The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
@@ -229,7 +238,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     n_features_in_ : int
         Number of columns of X.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, where it had names that are all strings.
 
     See Also
@@ -271,40 +280,40 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
-        loss="log_loss",
-        error_convention="output_minus_target",
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        class_weight=None,
-        dropout=0.0,
-        initializer="glorot_uniform",
-        scoring=None,
-        clip_norm=None,
-        target_loss=None,
-        engine="auto",
-    ):
+        loss: str | Loss = "log_loss",
+        error_convention: str = "output_minus_target",
+        solver: str | Optimizer = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: float | str | Schedule = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: dict[Any, float] | str | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        initializer: str | Initializer = "glorot_uniform",
+        scoring: str | Callable[..., float] | None = None,
+        clip_norm: float | None = None,
+        target_loss: float | None = None,
+        engine: str | Engine = "auto",
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.loss = loss
@@ -340,14 +349,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train the network on X and y.
 
         Parameters
@@ -388,7 +397,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         )
 
     @available_if(has_partial_fit)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train one epoch on a chunk of rows, going on exactly from the last call.
 
         Parameters
@@ -428,7 +443,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             Request(X, y, sample_weight, classes=classes, incremental=True)
         )
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray:
         """Predict class labels.
 
         Parameters
@@ -448,7 +463,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return csr_matrix(labels) if self._sparse_labels else labels
         return self.classes_[self._class_indices(output)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray:
         """Predict class probabilities.
 
         Parameters
@@ -464,7 +479,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """
         return self._probabilities(self._output(X))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray:
         """Predict the logarithms of class probabilities.
 
         Parameters
@@ -514,7 +529,15 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return output.argmax(axis=1)
 
     @classmethod
-    def from_weights(cls, coefs, intercepts, *, classes, multilabel=False, **parameters):
+    def from_weights(
+        cls,
+        coefs: Sequence[ArrayLike],
+        intercepts: Sequence[ArrayLike],
+        *,
+        classes: ArrayLike,
+        multilabel: bool = False,
+        **parameters: Any,
+    ) -> Self:
         """Make a classifier from weights, without fitting.
 
         Parameters
@@ -598,8 +621,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight is not defined for multilabel y, where a row has several "
                 "labels. Use sample_weight."
             )
+        gather, place = self._share.gather, self._share.place(len(target))
+        sample_weight = gather(sample_weight)
         weight = expand_class_weight(
-            self.class_weight, self.classes_, self._class_indices(target), sample_weight
+            self.class_weight,
+            self.classes_,
+            gather(self._class_indices(target)),
+            sample_weight,
         ).astype(target.dtype)
         weight = weight if sample_weight is None else weight * sample_weight
         if not weight.any():
@@ -607,7 +635,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight is zero for every row that has a sample weight, so there is "
                 "nothing to learn from. Give a class of y a positive weight."
             )
-        return weight
+        return weight[place.own]
 
     def _check_labels(self, y, request, fresh):
         """Return y as labels of the right kind and classes; learn them if `fresh`."""
@@ -621,6 +649,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             ) from error
 
     def _compare_labels(self, y, request, fresh):
+        """Classes are those of all rows, so the labels of all processes are looked at."""
+        place, y = self._share.place(y.shape[0]), self._share.gather(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if fresh:
@@ -634,6 +664,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 f"{self.classes_}. Leave classes out, or begin a new estimator."
             )
         self._check_known(y, must_have_all=not (fresh or request.incremental))
+        y = y[place.own]
         return y.toarray() if issparse(y) else y
 
     def _learn_classes(self, y, request):
@@ -714,7 +745,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _strata(self, target):
         if self._kind == "multilabel-indicator":
             return None, 0
-        labels = self._class_indices(target)
+        labels = self._share.gather(self._class_indices(target))
         return labels, len(np.unique(labels))
 
     def __sklearn_tags__(self):

@@ -84,7 +84,8 @@ class TargetMinusOutput(Spec):
         vector += update
 
 
-CONVENTIONS = {
+#: Conventions by the names that the estimators take.
+CONVENTIONS: dict[str, type[ErrorConvention]] = {
     "output_minus_target": OutputMinusTarget,
     "target_minus_output": TargetMinusOutput,
 }

@@ -7,7 +7,11 @@ and blue negative.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["LossCurveDisplay", "NetworkDisplay", "WeightsDisplay"]
@@ -83,12 +87,12 @@ class LossCurveDisplay:
     def __init__(
         self,
         *,
-        loss_curve,
-        validation_loss_curve=None,
-        validation_scores=None,
-        learning_rate_curve=None,
-        name=None,
-    ):
+        loss_curve: ArrayLike,
+        validation_loss_curve: ArrayLike | None = None,
+        validation_scores: ArrayLike | None = None,
+        learning_rate_curve: ArrayLike | None = None,
+        name: str | None = None,
+    ) -> None:
         self.loss_curve = loss_curve
         self.validation_loss_curve = validation_loss_curve
         self.validation_scores = validation_scores
@@ -96,7 +100,15 @@ class LossCurveDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, *, show=("loss",), name=None, ax=None, **line_kw):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        show: str | Sequence[str] = ("loss",),
+        name: str | None = None,
+        ax: Any = None,
+        **line_kw: Any,
+    ) -> Self:
         """Draw the curves of a fitted estimator.
 
         Parameters
@@ -148,7 +160,9 @@ class LossCurveDisplay:
         )
         return display.plot(show=show, ax=ax, **line_kw)
 
-    def plot(self, *, show=("loss",), ax=None, **line_kw):
+    def plot(
+        self, *, show: str | Sequence[str] = ("loss",), ax: Any = None, **line_kw: Any
+    ) -> Self:
         """Draw the curves.
 
         Parameters
@@ -264,13 +278,13 @@ class NetworkDisplay:
     def __init__(
         self,
         *,
-        weights,
-        layer_names,
-        input_names=None,
-        output_names=None,
-        values=None,
-        value_name="value",
-    ):
+        weights: Sequence[NDArray],
+        layer_names: Sequence[str],
+        input_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+        values: Sequence[NDArray] | None = None,
+        value_name: str = "value",
+    ) -> None:
         self.weights = weights
         self.layer_names = layer_names
         self.input_names = input_names
@@ -279,7 +293,7 @@ class NetworkDisplay:
         self.value_name = value_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, max_units=12, ax=None):
+    def from_estimator(cls, estimator: Any, *, max_units: int = 12, ax: Any = None) -> Self:
         """Draw a fitted estimator.
 
         Parameters
@@ -322,7 +336,9 @@ class NetworkDisplay:
         return display.plot(max_units=max_units, ax=ax)
 
     @classmethod
-    def from_trace(cls, trace, *, row=0, max_units=12, ax=None):
+    def from_trace(
+        cls, trace: Any, *, row: int = 0, max_units: int = 12, ax: Any = None
+    ) -> Self:
         """Draw the deltas of a traced step: how far each unit is to blame.
 
         Parameters
@@ -361,7 +377,7 @@ class NetworkDisplay:
         )
         return display.plot(max_units=max_units, ax=ax)
 
-    def plot(self, *, max_units=12, ax=None):
+    def plot(self, *, max_units: int = 12, ax: Any = None) -> Self:
         """Draw the network.
 
         Parameters
@@ -507,12 +523,22 @@ class WeightsDisplay:
         What was drawn.
     """
 
-    def __init__(self, *, weights, input_names=None):
+    def __init__(
+        self, *, weights: NDArray, input_names: Sequence[str] | None = None
+    ) -> None:
         self.weights = weights
         self.input_names = input_names
 
     @classmethod
-    def from_estimator(cls, estimator, *, layer=0, image_shape=None, max_units=64, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        layer: int = 0,
+        image_shape: tuple[int, int] | None = None,
+        max_units: int = 64,
+        ax: Any = None,
+    ) -> Self:
         """Draw a layer of a fitted estimator.
 
         Parameters
@@ -555,7 +581,13 @@ class WeightsDisplay:
         )
         return display.plot(image_shape=image_shape, max_units=max_units, ax=ax)
 
-    def plot(self, *, image_shape=None, max_units=64, ax=None):
+    def plot(
+        self,
+        *,
+        image_shape: tuple[int, int] | None = None,
+        max_units: int = 64,
+        ax: Any = None,
+    ) -> Self:
         """Draw the weights.
 
         Parameters

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from math import ceil
 from numbers import Real
+from types import FrameType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
+from .share import ALONE, Share
 from .spec import INFINITY, Interval
 
 __all__ = [
@@ -23,9 +28,12 @@ __all__ = [
     "check_sample_weight",
     "check_target",
     "expand_class_weight",
+    "may_be_cut",
     "split_rows",
 ]
 
+# They cut every argument of `fit` that has as many rows as X, as they cut X.
+CUTTERS = ("sklearn.model_selection", "sklearn.calibration")
 SMALL = 2**16  # elements, whose checks take longer than their sums
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 
@@ -37,8 +45,10 @@ def check_rows(estimator, X, dtype):
     return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
 
 
-def check_rows_and_y(estimator, X, y, dtype=None):
+def check_rows_and_y(estimator, X, y, dtype=None, may_be_empty=False):
     """Return X and y as arrays; a precision is that of a training that goes on."""
+    if may_be_empty and getattr(X, "shape", ())[:1] == (0,):
+        return _check_no_rows(estimator, X, y, dtype)
     if dtype is not None and _is_clean(X, estimator, dtype) and _is_clean_y(y, len(X)):
         return X, y
     return validate_data(
@@ -51,6 +61,20 @@ def check_rows_and_y(estimator, X, y, dtype=None):
         dtype=(np.float64, np.float32) if dtype is None else dtype,
         reset=dtype is None,
     )
+
+
+def _check_no_rows(estimator, X, y, dtype):
+    X = validate_data(
+        estimator,
+        X,
+        accept_sparse="csr",
+        dtype=(np.float64, np.float32) if dtype is None else dtype,
+        reset=dtype is None,
+        ensure_min_samples=0,
+    )
+    y = y if issparse(y) else np.asarray(y)
+    check_consistent_length(X, y)
+    return X, y
 
 
 def _is_clean(X, estimator, dtype):
@@ -95,7 +119,7 @@ def check_target(target: NDArray, loss) -> None:
             f"y contains values too large for {target.dtype}, the precision of X. Scale y, "
             "or pass X as float64."
         )
-    if hasattr(loss, "check_target"):
+    if hasattr(loss, "check_target") and len(target):
         loss.check_target(target)
 
 
@@ -135,14 +159,18 @@ def check_classes(classes) -> NDArray:
     return unique_labels(column_or_1d(labels))
 
 
-def check_sample_weight(sample_weight, X) -> NDArray | None:
+def check_sample_weight(sample_weight, X, share: Share = ALONE) -> NDArray | None:
     """Return the sample weights in the precision of X, shape (n_rows,), or None."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(X.shape[0], sample_weight)
     weights = check_array(
-        sample_weight, ensure_2d=False, dtype=X.dtype, input_name="sample_weight"
+        sample_weight,
+        ensure_2d=False,
+        dtype=X.dtype,
+        input_name="sample_weight",
+        ensure_min_samples=min(1, X.shape[0]),
     )
     if weights.ndim != 1:
         raise ValueError(
@@ -155,7 +183,7 @@ def check_sample_weight(sample_weight, X) -> NDArray | None:
             f"sample_weight must not be negative, but its smallest value is "
             f"{weights.min()}. A negative weight would reward errors without bound."
         )
-    if not weights.any():
+    if not share.gather(weights).any():
         raise ValueError(
             "sample_weight is zero for every sample, so there is nothing to learn from. "
             "Give at least one sample a positive weight."
@@ -194,3 +222,20 @@ def split_rows(
             np.arange(n_rows), test_size=n_validation, random_state=rng, stratify=stratify
         )
     )
+
+
+def may_be_cut(X_val: Any, X: Any) -> str | None:
+    """Say in a sentence why validation rows may be a part of what was passed, or None."""
+    if X_val.shape[0] != X.shape[0]:
+        return None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(CUTTERS):
+            return (
+                "X_val has as many rows as X, and scikit-learn's searches and "
+                "cross-validations cut every argument with as many rows as X into folds: "
+                "what arrived may be a part of what was passed. Pass an X_val with another "
+                "number of rows."
+            )
+        frame = frame.f_back
+    return None

@@ -18,13 +18,23 @@ FACTORS = (0x85EBCA6B, 0xC2B2AE35)
 WORD = 2**32
 
 
-def fill_mask(seed: int, step: int, layer: int, rate: float, out: NDArray) -> None:
+def fill_mask(
+    seed: int,
+    step: int,
+    layer: int,
+    rate: float,
+    out: NDArray,
+    rows: NDArray | None = None,
+) -> None:
     """Fill `out` with 0 at a fraction `rate` of its elements, else ``1 / (1 - rate)``.
+
+    `out` is a batch, or those of its rows that stand at the places `rows`.
 
     The scale keeps the mean of what is multiplied by the mask (inverted dropout,
     Srivastava et al., 2014).
     """
-    bits = _counters(out.size) ^ np.uint32(mask_key(seed, step, layer))
+    counters = _counters(out.size) if rows is None else _counters_of(rows, out.shape[1])
+    bits = counters ^ np.uint32(mask_key(seed, step, layer))
     kept = _scramble(bits) >= np.uint32(rate * WORD)
     np.multiply(kept.reshape(out.shape), out.dtype.type(1 / (1 - rate)), out=out)
 
@@ -43,6 +53,12 @@ def _counters(size):
     counters = _scramble(np.arange(size, dtype=np.uint32))
     counters.flags.writeable = False
     return counters
+
+
+def _counters_of(rows, n_units):
+    """Return the scrambled numbers of the elements of some rows of a batch."""
+    elements = rows[:, np.newaxis] * n_units + np.arange(n_units)
+    return _scramble(elements.ravel().astype(np.uint32))
 
 
 def _scramble(bits):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import parameters as rules
+from ._version import __version__
 from .door import check_rows
 from .network import Network
 from .objective import Objective
 from .state import State
 
 __all__ = ["FittedNetwork"]
+
+DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject.toml
+
+# what is kept on an estimator while `fit` runs, the first two by scikit-learn
+RUNNING = {"_callback_fit_ctx", "_skl_callbacks_to_teardown", "_share"}
 
 
 class WritableViews(list):
@@ -28,6 +36,9 @@ class FittedNetwork(BaseEstimator):
     Only plain arrays, numbers, lists and the random stream are kept; views of the flat
     vector and rules are made whenever they are needed.
     """
+
+    _doc_link_module = "skbackprop"
+    _doc_link_template = f"{DOCUMENTATION}/generated/skbackprop.{{estimator_name}}.html"
 
     @property
     def coefs_(self):
@@ -104,8 +115,22 @@ class FittedNetwork(BaseEstimator):
         objective, z = self._net_output(X)
         return objective.link(z)
 
+    def __getstate__(self):
+        """Return what is stored: all that is not of a running `fit`, and the version."""
+        state = super().__getstate__().items()
+        stored = {name: value for name, value in state if name not in RUNNING}
+        return stored | {"_version": __version__}
+
     def __setstate__(self, state):
-        """Take over what was stored, if it is of this version's layout."""
+        """Take over what was stored; warn if another version of this library did it."""
+        version = state.pop("_version", "unknown")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was stored by version {version} of skbackprop "
+                f"and is read by version {__version__}. It may fail, or predict something "
+                "else. Install the version that stored it, or train it again.",
+                stacklevel=2,
+            )
         if "_state" in state:
             values = state["_state"]
             State.check_layout(values)

@@ -7,10 +7,10 @@ give. Where the two part, the loss and every activation are looked at alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .derivatives import RESOLUTION, derivative
 from .door import check_backprop
@@ -130,7 +130,13 @@ class GradientCheck:
 
 
 def check_gradient(
-    estimator, X, y, sample_weight=None, *, tolerance=1e-6, n_checks=100
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    tolerance: float = 1e-6,
+    n_checks: int | None = 100,
 ) -> GradientCheck:
     """Compare the analytic with the numerical gradient of an estimator's objective.
 
@@ -195,7 +201,7 @@ def check_gradient(
     everything = [parameter for found in compared for parameter in found]
     numerical = np.full_like(problem.vector, np.nan)
     for parameter in everything:
-        numerical[parameter.index] = parameter.numerical
+        numerical[parameter.place] = parameter.numerical
     worst = _worst(everything)
     passed = all(parameter.error <= tolerance for parameter in everything)
     sentences = (
@@ -259,7 +265,7 @@ def _name(rule):
 
 
 class _Compared(NamedTuple):
-    index: int
+    place: int  # in the flat vector
     name: str
     analytic: float
     numerical: float  # NaN at a kink

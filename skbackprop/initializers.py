@@ -189,6 +189,7 @@ class GivenWeights(Spec):
         return len(self.coefs)
 
     def check(self):
+        """Raise ValueError unless there are as many biases as weights."""
         if len(self.coefs) != len(self.intercepts) or len(self.coefs) == 0:
             raise ValueError(
                 "A network needs one array of weights and one of biases per layer. Got "
@@ -213,7 +214,8 @@ class GivenWeights(Spec):
         return f"GivenWeights(<{len(self.coefs)} layers>)"
 
 
-INITIALIZERS = {
+#: Initializers by the names that the estimators take.
+INITIALIZERS: dict[str, type[Initializer]] = {
     "glorot_uniform": GlorotUniform,
     "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform,

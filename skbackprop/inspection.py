@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,7 @@ def _memory(n_bytes):
     return f"{n_bytes:.4g} GiB"
 
 
-def summary(estimator) -> Summary:
+def summary(estimator: Any) -> Summary:
     """Summarise the layers of a fitted network: shapes, activations, parameters, memory.
 
     Parameters
@@ -197,7 +198,7 @@ def _name_of(activation):
     return getattr(activation, "name", type(activation).__name__)
 
 
-def hidden_activations(estimator, X, layer=-1) -> NDArray:
+def hidden_activations(estimator: Any, X: Any, layer: int = -1) -> NDArray:
     """Return what the units of a hidden layer make of rows: learnt features.
 
     Parameters
@@ -243,7 +244,7 @@ def hidden_activations(estimator, X, layer=-1) -> NDArray:
     return objective.hidden_activations(vector, X)[layer]
 
 
-def input_gradient(estimator, X, of="output") -> NDArray:
+def input_gradient(estimator: Any, X: Any, of: str = "output") -> NDArray:
     """Return the derivative of the outputs by the inputs, row by row.
 
     It says how much each output would change with each feature of a row: the

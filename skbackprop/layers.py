@@ -39,7 +39,7 @@ class LayerWork(NamedTuple):
 def matrix_product(a, b, out):
     """Fill `out` with ``a @ b``; `a` may be sparse."""
     if isinstance(a, np.ndarray):
-        np.matmul(a, b, out=out)
+        np.dot(a, b, out=out)  # less to decide than np.matmul, and BLAS for one row, too
     else:
         out[...] = a @ b
 
@@ -58,14 +58,13 @@ class Dense(Spec):
 
     def allocate(self, n_rows: int, dtype: np.dtype, separate: bool = False) -> LayerWork:
         """Return work arrays; `separate` keeps net input and activation apart."""
-        net_input, activation, output, delta = (
-            np.empty((n_rows, self.n_units), dtype) for _ in range(4)
-        )
-        if self.activation.saves == "activation" and not separate:
-            activation = net_input
-        if not self.dropout:
-            output = activation
-        mask = np.ones((n_rows, self.n_units if self.dropout else 0), dtype)
+        shape = n_rows, self.n_units
+        net_input, delta = np.empty(shape, dtype), np.empty(shape, dtype)
+        shares = self.activation.saves == "activation" and not separate
+        activation = net_input if shares else np.empty(shape, dtype)
+        output, mask = activation, net_input[:, :0]
+        if self.dropout:
+            output, mask = np.empty(shape, dtype), np.ones(shape, dtype)
         return LayerWork(net_input, activation, output, delta, mask, np.ones(n_rows, dtype))
 
     def forward(self, below, parameters, net_input, activation):
@@ -86,8 +85,8 @@ class Dense(Spec):
         saved = getattr(work, self.activation.saves)
         self.activation.backward(saved, work.delta)
         matrix_product(below.T, work.delta, out=gradient.weights)
-        np.matmul(work.ones, work.delta, out=gradient.bias)
+        np.dot(work.ones, work.delta, out=gradient.bias)
 
     def pass_down(self, parameters, work, below_delta):
         """Fill `below_delta` with d loss / d output of the layer below."""
-        np.matmul(work.delta, parameters.weights.T, out=below_delta)
+        np.dot(work.delta, parameters.weights.T, out=below_delta)

@@ -16,7 +16,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .activations import Activation, Exponential, Identity, Sigmoid, Softmax
+from .activations import (
+    Activation,
+    Exponential,
+    Identity,
+    Sigmoid,
+    Softmax,
+    row_sums,
+    subtract_largest,
+)
 from .spec import INFINITY, Rule, Spec, number
 
 __all__ = [
@@ -91,21 +99,23 @@ class LogLoss(Spec):
 
     def log_predict(self, z, out):
         """Fill `out` with log softmax(z); `out` may be `z`."""
-        np.subtract(z, z.max(axis=1, keepdims=True), out=out)
+        subtract_largest(z, out=out)
         share = np.exp(out)
-        n_largest = np.count_nonzero(out == 0, axis=1, keepdims=True)
-        others = share.sum(axis=1, keepdims=True, where=out < 0)
-        out -= np.log1p(n_largest - 1 + others)  # exact where a class is almost sure
+        n_largest = np.count_nonzero(out == 0, axis=1)
+        others = share.sum(axis=1, where=out < 0)
+        # exact where a class is almost sure
+        out -= np.log1p(n_largest - 1 + others)[:, np.newaxis]
 
     def value_and_delta(self, target, z, delta, sample_weight=None):
         target = _smoothed(target, self.label_smoothing, target.shape[1])
-        np.subtract(z, z.max(axis=1, keepdims=True), out=delta)  # exp cannot overflow
-        per_sample = -np.einsum("ij,ij->i", target, delta)
+        subtract_largest(z, out=delta)
+        net_of_target = row_sums(target * delta)
         np.exp(delta, out=delta)
-        of_target = np.einsum("ij,ij->i", target, delta)
-        of_others = np.einsum("ij,ij->i", 1 - target, delta)
+        part = target * delta
+        of_target = row_sums(part)
+        of_others = row_sums(np.subtract(delta, part, out=part))
         # log(total), exact where the target's part is 1 and the others' next to nothing
-        per_sample += np.log1p((of_target - 1) + of_others)
+        per_sample = np.log1p((of_target - 1) + of_others) - net_of_target
         delta /= (of_target + of_others)[:, np.newaxis]  # softmax(z)
         delta -= target  # output - target
         return _mean(per_sample, delta, sample_weight)
@@ -181,7 +191,7 @@ def _smoothed(target, smoothing, n_classes):
 
 
 def _check_distribution(target, name):
-    if np.abs(target.sum(axis=1) - 1).max() > 1e-3:
+    if np.abs(row_sums(target) - 1).max() > 1e-3:
         raise ValueError(
             f"{name} needs one class per row: targets that sum to one. For labels that are "
             "independent of each other (multilabel) use loss='log_loss' or BinaryLogLoss()."
@@ -345,7 +355,8 @@ class LogCosh(Spec):
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
-# Where the kinds of y need different losses, an entry maps the kind to the loss.
+#: Losses by the names that the classifier takes; where the kinds of y need different
+#: ones, an entry maps the kind to the loss.
 CLASSIFIER_LOSSES = {
     "log_loss": {
         "binary": BinaryLogLoss,
@@ -355,7 +366,8 @@ CLASSIFIER_LOSSES = {
     "squared_error": partial(SquaredError, link=Sigmoid()),
     "focal": Focal,
 }
-REGRESSOR_LOSSES = {
+#: Losses by the names that the regressor takes.
+REGRESSOR_LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
     "poisson": Poisson,
     "gamma": Gamma,

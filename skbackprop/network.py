@@ -101,11 +101,13 @@ class Network(Spec):
     def has_dropout(self) -> bool:
         return any(layer.dropout for layer in self.layers)
 
-    def draw_masks(self, work: list[LayerWork], seed: int, step: int) -> None:
-        """Fill the dropout masks of a step."""
+    def draw_masks(
+        self, work: list[LayerWork], seed: int, step: int, rows: NDArray | None = None
+    ) -> None:
+        """Fill the dropout masks of a step, or of the rows at some places of its batch."""
         for i, layer in enumerate(self.layers):
             if layer.dropout:
-                fill_mask(seed, step, i, layer.dropout, out=work[i].mask)
+                fill_mask(seed, step, i, layer.dropout, work[i].mask, rows)
 
     def forward(self, parameters: Parameters, X, work: list[LayerWork]) -> NDArray:
         """Fill net inputs and activations; return the net input of the output layer."""
@@ -132,7 +134,7 @@ class Network(Spec):
         """Return the net input of the output layer, shape (n_rows, n_outputs)."""
         dtype = parameters.vector.dtype
         net_input = np.empty((X.shape[0], self.layers[-1].n_units), dtype)
-        size = min(self._chunk_size(), X.shape[0])
+        size = max(1, min(self._chunk_size(), X.shape[0]))
         buffers = [np.empty((size, layer.n_units), dtype) for layer in self.layers[:-1]]
         for start in range(0, X.shape[0], size):
             rows = slice(start, min(start + size, X.shape[0]))

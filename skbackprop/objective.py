@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,9 +35,10 @@ class Batch(NamedTuple):
         return float(self.sample_weight.sum())
 
 
-def cache_blocks(size: int) -> list[slice]:
+@lru_cache(maxsize=64)  # every step asks for the same
+def cache_blocks(size: int) -> tuple[slice, ...]:
     """Cut a flat vector into pieces that stay in cache, with all that goes with them."""
-    return [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]
+    return tuple(slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
 @dataclass(kw_only=True)
@@ -60,12 +62,36 @@ class Objective(Spec):
         gradient: Parameters,
     ) -> float:
         """Return the objective; fill `work` and the gradient, signed by the convention."""
+        value = self.loss_and_gradient(parameters, batch, work, gradient)
+        return value + self.add_penalty(parameters, batch.weight_sum, gradient)
+
+    def loss_and_gradient(
+        self,
+        parameters: Parameters,
+        batch: Batch,
+        work: list[LayerWork],
+        gradient: Parameters,
+    ) -> float:
+        """Return the loss without the penalty; fill `work` and its gradient, signed."""
         z = self.network.forward(parameters, batch.X, work)
         delta = work[-1].delta
         value = self.loss.value_and_delta(batch.target, z, delta, batch.sample_weight)
         self.convention.orient(delta)
         self.network.backward(parameters, batch.X, work, gradient)
-        return value + self._penalty(parameters, batch, gradient)
+        return value
+
+    def add_penalty(
+        self, parameters: Parameters, weight_sum: float, gradient: Parameters
+    ) -> float:
+        """Return the penalty; add its signal to the gradient, in place."""
+        if self.alpha == 0:
+            return 0.0
+        weights, signal = parameters.weights, gradient.weights
+        strength = self.alpha / weight_sum
+        for block in cache_blocks(len(weights)):
+            piece = signal[block]  # ``signal[block] += ...`` would copy it once more
+            piece += self.convention.orient(strength * weights[block])
+        return strength / 2 * float(np.dot(weights, weights))
 
     def net_output(self, vector: NDArray, X: NDArray) -> NDArray:
         """Return the net input of the output layer, shape (n_rows, n_outputs)."""
@@ -81,7 +107,7 @@ class Objective(Spec):
     def log_link(self, z: NDArray) -> NDArray:
         """Turn the net input of the output layer into the output's logarithm, in place."""
         with np.errstate(all="ignore"):
-            self.loss.log_predict(z, out=z)
+            self.loss.log_predict(z, out=z)  # type: ignore[attr-defined]  # has been asked for
         return z
 
     def output(self, vector: NDArray, X: NDArray) -> NDArray:
@@ -99,13 +125,3 @@ class Objective(Spec):
             return self.loss.value_and_delta(
                 batch.target, z, np.empty_like(z), batch.sample_weight
             )
-
-    def _penalty(self, parameters, batch, gradient):
-        """Return the penalty; add its signal to the gradient, in place."""
-        if self.alpha == 0:
-            return 0.0
-        weights, signal = parameters.weights, gradient.weights
-        strength = self.alpha / batch.weight_sum
-        for block in cache_blocks(len(weights)):
-            signal[block] += self.convention.orient(strength * weights[block])
-        return strength / 2 * float(np.dot(weights, weights))

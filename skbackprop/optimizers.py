@@ -54,6 +54,8 @@ class Optimizer(Protocol):
 class SGD(Spec):
     """Gradient descent with momentum (Rumelhart, Hinton & Williams, 1986).
 
+    ::
+
         velocity <- momentum * velocity + learning_rate * gradient
         update   <- velocity
         update   <- momentum * velocity + learning_rate * gradient   (Nesterov)
@@ -94,6 +96,8 @@ class SGD(Spec):
 @dataclass(kw_only=True)
 class Adam(Spec):
     """Adaptive moments (Kingma & Ba, 2015), *Adam: a method for stochastic optimization*.
+
+    ::
 
         m      <- beta_1 * m + (1 - beta_1) * gradient
         v      <- beta_2 * v + (1 - beta_2) * gradient^2
@@ -148,7 +152,9 @@ class Adam(Spec):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter, 2019).
 
-    weights <- weights - learning_rate * weight_decay * weights, then as in Adam
+    ::
+
+        weights <- weights - learning_rate * weight_decay * weights, then as in Adam
     """
 
     weight_decay: float = number(0.01, 0, INFINITY, "[)")
@@ -158,10 +164,12 @@ class AdamW(Adam):
 class NAdam(Spec):
     """Adam with Nesterov's look ahead (Dozat, 2016), with a constant beta_1.
 
-    m      <- beta_1 * m + (1 - beta_1) * gradient
-    v      <- beta_2 * v + (1 - beta_2) * gradient^2
-    ahead  <- beta_1 * m / (1 - beta_1^(t+1)) + (1 - beta_1) * gradient / (1 - beta_1^t)
-    update <- learning_rate * ahead / (sqrt(v / (1 - beta_2^t)) + epsilon)
+    ::
+
+        m      <- beta_1 * m + (1 - beta_1) * gradient
+        v      <- beta_2 * v + (1 - beta_2) * gradient^2
+        ahead  <- beta_1 * m / (1 - beta_1^(t+1)) + (1 - beta_1) * gradient / (1 - beta_1^t)
+        update <- learning_rate * ahead / (sqrt(v / (1 - beta_2^t)) + epsilon)
     """
 
     beta_1: float = number(0.9, 0, 1, "[)")
@@ -199,8 +207,10 @@ class NAdam(Spec):
 class RMSprop(Spec):
     """Divide by a running root mean square (Tieleman & Hinton, 2012, lecture 6.5).
 
-    v      <- decay * v + (1 - decay) * gradient^2
-    update <- learning_rate * gradient / (sqrt(v) + epsilon)
+    ::
+
+        v      <- decay * v + (1 - decay) * gradient^2
+        update <- learning_rate * gradient / (sqrt(v) + epsilon)
     """
 
     decay: float = number(0.9, 0, 1, "[)")
@@ -228,8 +238,10 @@ class RMSprop(Spec):
 class Adagrad(Spec):
     """Divide by the root of all squares so far (Duchi, Hazan & Singer, 2011).
 
-    v      <- v + gradient^2
-    update <- learning_rate * gradient / (sqrt(v) + epsilon)
+    ::
+
+        v      <- v + gradient^2
+        update <- learning_rate * gradient / (sqrt(v) + epsilon)
     """
 
     epsilon: float = number(1e-8, 0, INFINITY, "()")
@@ -256,6 +268,8 @@ class Rprop(Spec):
     """A step size of its own for every parameter (Riedmiller & Braun, 1993).
 
     No update is taken back, as in the variant iRprop- of Igel & Hüsken (2003):
+
+    ::
 
         step   <- step * increase   where the gradient kept its sign
         step   <- step * decrease   where it changed; the gradient then counts as 0
@@ -296,6 +310,8 @@ class Rprop(Spec):
 class Lion(Spec):
     """Only the sign of a momentum moves the weights (Chen et al., 2023).
 
+    ::
+
         update <- learning_rate * sign(beta_1 * m + (1 - beta_1) * gradient)
         m      <- beta_2 * m + (1 - beta_2) * gradient
 
@@ -323,7 +339,8 @@ class Lion(Spec):
         gradient *= learning_rate
 
 
-OPTIMIZERS = {
+#: Optimizers by the names that the estimators take.
+OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
     "adam": Adam,
     "adamw": AdamW,

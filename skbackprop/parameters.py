@@ -19,12 +19,13 @@ from .losses import Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Schedule
-from .spec import BOOL, INFINITY, Instance, Interval, build, complete, resolve
+from .spec import BOOL, INFINITY, Instance, Interval, Spec, build, complete, resolve
 from .state import Data, Plan
 
 __all__ = [
     "check_parameters",
     "hidden_sizes",
+    "in_words",
     "make_activations",
     "make_convention",
     "make_dropout",
@@ -188,16 +189,18 @@ def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -
         )
 
 
+def in_words(value: Any) -> str:
+    """Return a value as text that is the same in another process: itself, or its type."""
+    is_plain = type(value) in PLAIN or _is_plain_tuple(value) or isinstance(value, Spec)
+    return repr(value) if is_plain else type(value).__name__
+
+
 def hidden_sizes(value: Any, owner: str) -> list[int]:
     """Return the numbers of hidden units, layer by layer."""
     sizes = [value] if isinstance(value, Integral) else value
-    _require(
-        _is_sequence(sizes) and all(size in COUNT for size in sizes),
-        "hidden_layer_sizes",
-        owner,
-        f"{COUNT} or a sequence of them, one per hidden layer",
-        value,
-    )
+    if not (_is_sequence(sizes) and all(size in COUNT for size in sizes)):
+        words = f"{COUNT} or a sequence of them, one per hidden layer"
+        _require(False, "hidden_layer_sizes", owner, words, value)
     return [int(size) for size in sizes]
 
 
@@ -326,14 +329,13 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
         "patience": parameters["n_iter_no_change"],
         "n_epochs": parameters["max_iter"],
     }
+    if isinstance(value, str) and value in SCHEDULES:
+        return complete(build(SCHEDULES[value], parameters), given)
     if value in POSITIVE:
         return SCHEDULES["constant"](learning_rate_init=float(value))
-    named = Options(tuple(SCHEDULES))
+    words = Either((Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")))
     is_object = callable(value) and not isinstance(value, type)
-    words = Either((named, POSITIVE, Instance((), "a schedule object")))
-    _require(value in named or is_object, "learning_rate", owner, words, value)
-    if isinstance(value, str):
-        return complete(build(SCHEDULES[value], parameters), given)
+    _require(is_object, "learning_rate", owner, words, value)
     return _checked(complete(value, given))
 
 
@@ -347,10 +349,12 @@ def make_engine(
     if not isinstance(value, str):
         engine, name = value, None
     else:
-        name = value
-        if value == "auto":
-            goes_on = before in ENGINES and ENGINES[before]().why_not(plan, data) is None
-            name = before if goes_on else fastest(plan, data)
+        if value != "auto":
+            name = value
+        elif before in ENGINES and ENGINES[before]().why_not(plan, data) is None:
+            name = before
+        else:
+            name = fastest(plan, data)
         engine = ENGINES[name]()
     obstacle = engine.why_not(plan, data)
     if obstacle is not None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
@@ -10,8 +14,13 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from . import parameters as rules
+from .activations import Activation
 from .base import BaseBackprop, Request, has_partial_fit
-from .losses import REGRESSOR_LOSSES
+from .engines import Engine
+from .initializers import Initializer
+from .losses import REGRESSOR_LOSSES, Loss
+from .optimizers import Optimizer
+from .schedules import Schedule
 
 __all__ = ["BackpropRegressor"]
 
@@ -40,11 +49,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         median; ``Quantile(quantile=0.9)`` for another) and "log_cosh" bear outliers. An
         object follows :class:`skbackprop.losses.Loss`.
 
-    error_convention : {"output_minus_target", "target_minus_output"}, \
-            default="output_minus_target"
-        Which way the error of an output is subtracted, and with it whether weight
-        updates are subtracted or added. It changes the sign of every signal that is
-        passed back and no result: the weights are the same bit for bit.
+    error_convention : str, default="output_minus_target"
+        "output_minus_target" or "target_minus_output": which way the error of an output
+        is subtracted, and with it whether weight updates are subtracted or added. It
+        changes the sign of every signal that is passed back and no result: the weights
+        are the same bit for bit.
 
     solver : str or object, default="adam"
         The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
@@ -214,7 +223,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     n_features_in_ : int
         Number of columns of X.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, where it had names that are all strings.
 
     See Also
@@ -247,39 +256,39 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
-        loss="squared_error",
-        error_convention="output_minus_target",
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        dropout=0.0,
-        initializer="glorot_uniform",
-        scoring=None,
-        clip_norm=None,
-        target_loss=None,
-        engine="auto",
-    ):
+        loss: str | Loss = "squared_error",
+        error_convention: str = "output_minus_target",
+        solver: str | Optimizer = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: float | str | Schedule = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: float | Sequence[float] = 0.0,
+        initializer: str | Initializer = "glorot_uniform",
+        scoring: str | Callable[..., float] | None = None,
+        clip_norm: float | None = None,
+        target_loss: float | None = None,
+        engine: str | Engine = "auto",
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.loss = loss
@@ -314,14 +323,14 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train the network on X and y.
 
         Parameters
@@ -361,7 +370,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         )
 
     @available_if(has_partial_fit)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train one epoch on a chunk of rows, going on exactly from the last call.
 
         Parameters
@@ -390,7 +401,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         """
         return self._train_copy(Request(X, y, sample_weight, incremental=True))
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray:
         """Predict target values.
 
         Parameters
@@ -407,7 +418,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         return output[:, 0] if output.shape[1] == 1 else output
 
     @classmethod
-    def from_weights(cls, coefs, intercepts, **parameters):
+    def from_weights(
+        cls,
+        coefs: Sequence[ArrayLike],
+        intercepts: Sequence[ArrayLike],
+        **parameters: Any,
+    ) -> Self:
         """Make a regressor from weights, without fitting.
 
         Parameters

@@ -93,6 +93,8 @@ class Step(Spec):
 class Cosine(Spec):
     """Half a cosine from `learning_rate_init` to `floor` in `n_epochs`, after a warm-up.
 
+    ::
+
         rate = floor + (learning_rate_init - floor) * (1 + cos(pi * done)) / 2
 
     with ``done`` the part of the epochs after the warm-up that is over. The warm-up
@@ -175,6 +177,7 @@ class Plateau(Spec):
 
     def react(self, memory: dict[str, float], n_stale: int, learning_rate: float) -> bool:
         """Lower ``memory["factor"]`` if it is time to; say whether it was lowered."""
+        assert self.patience is not None, "what is left open is completed before training"
         if n_stale <= self.patience or learning_rate <= self.floor:
             return False
         memory["factor"] *= self.factor
@@ -194,6 +197,7 @@ def _half_cosine(done):
     return (1 + cos(pi * done)) / 2
 
 
+#: Schedules by the names that the estimators take.
 SCHEDULES = {
     "constant": Constant,
     "invscaling": InverseScaling,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ __all__ = [
     "switch",
 ]
 
+#: An open end of an interval.
 INFINITY = float("inf")
 
 
@@ -37,12 +38,12 @@ class Interval:
     A bool is not a number here, though Python lets it pass as one.
     """
 
-    kind: type
+    kind: type[Any]
     low: float
     high: float
     ends: str = "[]"
 
-    def __contains__(self, value: object) -> bool:
+    def __contains__(self, value: Any) -> bool:
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, self.kind):
             return False
         above = value >= self.low if self.ends[0] == "[" else value > self.low
@@ -90,6 +91,7 @@ class Rule:
         return f"an object with {' and '.join(self.methods)}"
 
 
+#: True and False, NumPy's too.
 BOOL = Instance((bool, np.bool_), "a bool")
 
 
@@ -125,7 +127,7 @@ class Spec:
                     params |= {f"{name}__{key}": nested[key] for key in nested}
         return params
 
-    def set_params(self, **params: Any) -> Spec:
+    def set_params(self, **params: Any) -> Self:
         """Set parameters by name, those of nested specs as ``outer__inner``."""
         for key, value in params.items():
             name, _, inner = key.partition("__")
@@ -154,7 +156,10 @@ class Spec:
                 value.check()
 
 
-def build(cls: type[Spec], parameters: Mapping[str, Any]) -> Spec:
+S = TypeVar("S", bound=Spec)
+
+
+def build(cls: type[S], parameters: Mapping[str, Any]) -> S:
     """Make a spec; the fields it lists in `from_estimator` take the parameters' values."""
     return cls(**{name: _plain(parameters[name]) for name in cls.from_estimator})
 

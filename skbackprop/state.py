@@ -79,9 +79,9 @@ class State:
 
     def refresh(self, plan: Plan) -> None:
         """Make what the plan needs and is not there yet, in place."""
-        memory = plan.optimizer.init(self.vector)
-        if memory.keys() != self.optimizer_memory.keys():  # another optimizer's
-            self.optimizer_memory, self.step = memory, 0
+        names = plan.optimizer.init(self.vector[:1]).keys()
+        if names != self.optimizer_memory.keys():  # another optimizer's, or none yet
+            self.optimizer_memory, self.step = plan.optimizer.init(self.vector), 0
         if plan.objective.network.has_dropout and self.dropout_seed is None:
             self.dropout_seed = int(self.rng.randint(2**32, dtype=np.uint32))
 

@@ -33,7 +33,7 @@ class Patience(Spec):
         state.n_stale = state.n_stale + 1 if merit < state.best + self.tol else 0
         if merit > state.best:
             state.best = merit
-            if self.keep_best:
+            if self.keep_best and state.best_vector is not None:
                 state.best_vector[...] = state.vector
 
     def is_over(self, plan: Plan, state: State) -> bool:

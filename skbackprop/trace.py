@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .activations import slope
 from .door import check_backprop
@@ -162,7 +162,9 @@ class StepTrace:
         return numbers | {"layers": [dict(vars(layer)) for layer in self.layers]}
 
 
-def trace_step(estimator, X, y, sample_weight=None) -> StepTrace:
+def trace_step(
+    estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> StepTrace:
     """Take one training step on a copy and keep every number of it.
 
     The estimator stays as it is. The weights of the trace after the step equal those

@@ -84,11 +84,20 @@ def _mathematical(plan, state, data, engine):
     parameters = objective.network.parameters(np.empty_like(state.vector))
     gradient = objective.network.parameters(np.empty_like(state.vector))
     work = objective.network.allocate(data.X.shape[0], state.vector.dtype)
+    weight_sum = float(engine.reduce(np.array([data.weight_sum], dtype=float))[0])
+    share = data.weight_sum / weight_sum  # of the rows here among those of all processes
+    summed = np.zeros(len(state.vector) + 1)  # gradient and loss
 
     def value_and_gradient(x):
         parameters.vector[...] = x
-        value = objective.value_and_gradient(parameters, data, work, gradient)
+        if share > 0:  # without rows there is nothing to add
+            loss = objective.loss_and_gradient(parameters, data, work, gradient)
+            np.multiply(gradient.vector, share, out=summed[:-1])
+            summed[-1] = loss * share
+        total = engine.reduce(summed)
+        gradient.vector[...] = total[:-1]
+        value = total[-1] + objective.add_penalty(parameters, weight_sum, gradient)
         uphill = objective.convention.orient(gradient.vector)
-        return value, engine.reduce(uphill.astype(np.float64))
+        return value, uphill.astype(np.float64)
 
     return value_and_gradient

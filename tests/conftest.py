@@ -14,9 +14,14 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 
 from skbackprop.engines import NumbaEngine  # noqa: E402
 
-collect_ignore = ["benchmarks", "scripts"]  # programs; test_drop_in_scripts runs the latter
+collect_ignore = ["benchmarks", "chunks", "mpi", "scripts"]  # programs, run by tests
+if find_spec("onnxruntime") is None:  # the extra integration is not installed
+    collect_ignore.append("integration")
 if find_spec("numba") is None:  # it is optional
     collect_ignore.append("test_engines.py")
+
+if find_spec("sklearn.callback") is None:  # scikit-learn before 1.9
+    collect_ignore.append("test_callbacks.py")
 
 ENGINE = os.environ.get("SKBACKPROP_TEST_ENGINE")  # what engine="auto" takes if it can
 

@@ -2,6 +2,9 @@
 
 import io
 import pickle
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -11,6 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -24,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs, for speed
 )
 
+ROOT = Path(__file__).parents[1]
 SETTINGS = {
     "adam": {"solver": "adam"},
     "sgd": {"solver": "sgd", "learning_rate": 0.05},
@@ -162,3 +167,46 @@ def test_a_network_without_hidden_layers_is_cross_validated_like_ridge():
         cross_val_score(Ridge(alpha=5.0), X, y, cv=3),
         rtol=1e-4,
     )
+
+
+# -- callbacks -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator_class", [BackpropClassifier, BackpropRegressor])
+def test_callbacks_can_be_set_wherever_scikit_learn_has_them(estimator_class):
+    """What they do is in test_callbacks; before 1.9 there is nothing that could do it."""
+    has_callbacks = find_spec("sklearn.callback") is not None
+    assert hasattr(estimator_class, "set_callbacks") == has_callbacks
+
+
+# -- how an estimator looks in a notebook --------------------------------------------------
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("estimator_class", [BackpropClassifier, BackpropRegressor])
+def test_a_notebook_links_to_our_documentation(iris, estimator_class, fitted):
+    estimator = estimator_class((5,), max_iter=2)
+    page = estimator.fit(*iris)._repr_html_() if fitted else estimator._repr_html_()
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    base = pyproject["project"]["urls"]["Documentation"]
+    link = f"{base}/generated/skbackprop.{estimator_class.__name__}.html"
+    assert f'href="{link}"' in page
+    assert "https://scikit-learn.org" not in page
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(BackpropClassifier, MLPClassifier), (BackpropRegressor, MLPRegressor)],
+)
+def test_a_notebook_explains_every_parameter_where_it_does_so_for_mlp(ours, theirs):
+    """Tooltips are new in scikit-learn 1.8."""
+    pages = ours()._repr_html_(), theirs()._repr_html_()
+    n_ours, n_theirs = (page.count('class="param-doc-link"') for page in pages)
+    assert n_ours == (len(ours().get_params()) if n_theirs else 0)
+
+
+def test_the_documentation_of_a_subclass_is_not_ours():
+    class Derived(BackpropClassifier):
+        pass
+
+    assert "readthedocs" not in Derived()._repr_html_()

@@ -13,7 +13,7 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PACKAGE = ROOT / "skbackprop"
+PACKAGE = Path(skbackprop.__file__).parent
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 PAIRS = [(MLPClassifier, BackpropClassifier), (MLPRegressor, BackpropRegressor)]
 X, Y = [[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1]

@@ -32,7 +32,7 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import BackpropClassifier, BackpropRegressor, trace_step
 from skbackprop.activations import Relu, Tanh
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.engines import NumbaEngine
@@ -487,6 +487,24 @@ def test_two_jobs_find_the_bits_of_one(engine, backend):
         scores = (found.cv_results_["mean_test_score"] for found in (alone, together))
         assert_array_equal(*scores)
         assert len(np.unique(alone.cv_results_["mean_test_score"])) == 4
+
+
+# -- the trace, which runs the NumPy engine --------------------------------------------
+
+
+@pytest.mark.parametrize("name", OPTIMIZER_OBJECTS)
+def test_a_trace_is_the_step_of_the_compiled_engine(name, X, y):
+    classifier = BackpropClassifier(**SMALL, solver=OPTIMIZER_OBJECTS[name], engine="numba")
+    classifier.set_params(batch_size="auto").partial_fit(X, y, classes=np.unique(y))
+    trace = trace_step(classifier, X, y)
+    classifier.partial_fit(X, y)
+    for layer, weights, bias in zip(
+        trace.layers, classifier.coefs_, classifier.intercepts_, strict=True
+    ):
+        # one step on from the same parameters: sums of 40 products, rounded differently
+        assert_allclose(layer.weights_after, weights, rtol=1e-12, atol=1e-15)
+        assert_allclose(layer.bias_after, bias, rtol=1e-12, atol=1e-15)
+        assert np.abs(layer.weights_update).max() > 1e-5
 
 
 # -- what is imported ------------------------------------------------------------------

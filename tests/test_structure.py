@@ -31,8 +31,10 @@ PACKAGE = Path(skbackprop.__file__).parent
 
 # A module may import those of lower floors only; a package is one floor.
 FLOORS = {
+    "_version": 0,
     "spec": 0,
     "dropout": 0,
+    "share": 0,
     "activations": 1,
     "initializers": 1,
     "schedules": 1,
@@ -53,6 +55,8 @@ FLOORS = {
     "tables": 8,
     "formulas": 8,
     "_compat": 8,
+    "streaming": 8,
+    "callbacks": 8,
     "parameters": 9,
     "worked": 9,
     "faults": 9,
@@ -65,6 +69,7 @@ FLOORS = {
     "classifier": 12,
     "regressor": 12,
     "interop": 13,
+    "onnx_export": 13,
     "__init__": 14,
 }
 CORE = 7  # the highest floor that knows NumPy and SciPy only
@@ -148,7 +153,10 @@ def test_core_imports_numpy_and_scipy_only(path):
 
 def test_optional_packages_are_not_imported_with_the_package():
     """In a fresh interpreter."""
-    optional = ["numba", "matplotlib", "onnx", "skl2onnx", "torch"]
+    optional = [
+        *("numba", "matplotlib", "onnx", "skl2onnx", "skops", "mlflow", "torch", "mpi4py"),
+        "distributed",
+    ]
     code = f"import skbackprop, sys; print(sorted(set(sys.modules) & set({optional})))"
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -252,15 +260,20 @@ def test_public_names():
     assert skbackprop.__all__ == [
         "BackpropClassifier",
         "BackpropRegressor",
+        "ChunkReport",
         "LossCurveDisplay",
         "NetworkDisplay",
         "WeightsDisplay",
         "__version__",
         "check_gradient",
+        "from_sklearn",
         "hidden_activations",
         "input_gradient",
         "summary",
+        "to_onnx",
+        "to_sklearn",
         "trace_step",
+        "train_on_chunks",
     ]
 
 
@@ -320,3 +333,33 @@ def test_public_methods_are_documented_in_full(cls):
                 name
             )
             assert "Returns\n-------" in text, name
+
+
+# -- type hints ------------------------------------------------------------------------
+
+
+def public_functions():
+    """The public functions, and the public methods of public classes."""
+    for name in skbackprop.__all__:
+        value = getattr(skbackprop, name)
+        if inspect.isfunction(value):
+            yield name, value
+        elif inspect.isclass(value):
+            for method_name, method in inspect.getmembers(value, callable):
+                module = getattr(method, "__module__", None) or ""
+                if module.startswith("skbackprop") and (
+                    method_name[0] != "_" or method_name == "__init__"
+                ):
+                    yield f"{name}.{method_name}", getattr(method, "__func__", method)
+
+
+@pytest.mark.parametrize(
+    "function", [pytest.param(f, id=name) for name, f in public_functions()]
+)
+def test_public_functions_are_annotated_in_full(function):
+    names = inspect.signature(function).parameters.keys() - {"self", "cls"}
+    assert names | {"return"} == function.__annotations__.keys()
+
+
+def test_the_checker_of_users_is_told_that_there_are_types():
+    assert (PACKAGE / "py.typed").is_file()

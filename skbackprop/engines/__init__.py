@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..state import Data, Plan
 from .base import Engine, check_finite
+from .mpi_engine import MPIEngine
 from .numba_engine import NumbaEngine
 from .numpy_engine import NumpyEngine
 
-__all__ = ["ENGINES", "Engine", "NumbaEngine", "NumpyEngine", "check_finite", "fastest"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "MPIEngine",
+    "NumbaEngine",
+    "NumpyEngine",
+    "check_finite",
+    "fastest",
+]
 
-ENGINES = {"numpy": NumpyEngine, "numba": NumbaEngine}
+ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine, "numba": NumbaEngine}
 
 
 def fastest(plan: Plan, data: Data) -> str:

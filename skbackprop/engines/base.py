@@ -14,7 +14,11 @@ __all__ = ["Engine", "check_finite"]
 
 
 class Engine(Protocol):
-    """Runs epochs. The boundary is the epoch, not the single operation."""
+    """Runs epochs. The boundary is the epoch, not the single operation.
+
+    An engine that trains together with other processes also has ``share()``, which tells
+    the estimator about their rows: see `skbackprop.share`.
+    """
 
     def why_not(self, plan: Plan, data: Data) -> str | None:
         """Say in a sentence why this engine cannot run the plan; None if it can."""

@@ -18,7 +18,7 @@ from ..spec import Spec
 from ..state import Data, Plan, State
 from .base import check_finite
 
-__all__ = ["NumpyEngine", "clip", "training_step"]
+__all__ = ["NumpyEngine", "clip", "move", "training_step"]
 
 
 @dataclass(kw_only=True)
@@ -33,6 +33,7 @@ class NumpyEngine(Spec):
 
     def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
         """Run an epoch whenever asked; yield the mean of its steps' objectives."""
+        assert state.order is not None, "the rows are arranged before an epoch"
         network = plan.objective.network
         parameters = network.parameters(state.vector)
         gradient = network.parameters(np.empty_like(state.vector))
@@ -72,6 +73,14 @@ def training_step(
     if state.dropout_seed is not None:
         plan.objective.network.draw_masks(work, state.dropout_seed, state.step)
     loss = plan.objective.value_and_gradient(parameters, batch, work, gradient)
+    move(plan, state, parameters, gradient, loss)
+    return loss
+
+
+def move(
+    plan: Plan, state: State, parameters: Parameters, gradient: Parameters, loss: float
+) -> None:
+    """Move the parameters once by what the gradient becomes, both in place."""
     learning_rate = plan.learning_rate(state)
     check_finite(loss, state, learning_rate)
     state.step += 1
@@ -80,7 +89,6 @@ def training_step(
     if decay:
         np.multiply(parameters.weights, 1 - decay, out=parameters.weights)
     _update(plan, state, gradient.vector, learning_rate)
-    return loss
 
 
 def clip(gradient: NDArray, largest_norm: float | None) -> None:

@@ -6,8 +6,7 @@ from contestants import FLOOR, PEERS, engine
 from fresh import AFTER_MLP, LARGEST_AFTER_MLP
 from workloads import all_tables
 
-BEGIN = "<!-- begin: written by tests/benchmarks/run.py -->"
-END = "<!-- end: written by tests/benchmarks/run.py -->"
+MARKS = [f"<!-- {end}: written by tests/benchmarks/%s -->" for end in ("begin", "end")]
 
 
 def report(record):
@@ -26,13 +25,14 @@ def report(record):
     return "\n\n".join(filter(None, sections))
 
 
-def replace_section(page, text):
-    """Return the page with the text between the two marks replaced."""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
+def replace_section(page, text, script="run.py"):
+    """Return the page with the text between the two marks of a script replaced."""
+    begin, end = (mark % script for mark in MARKS)
+    head, _, rest = page.partition(begin)
+    _, _, tail = rest.partition(end)
     if not tail:
-        raise ValueError(f"The page lacks the marks {BEGIN} and {END}.")
-    return f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}"
+        raise ValueError(f"The page lacks the marks {begin} and {end}.")
+    return f"{head}{begin}\n\n{text}\n\n{end}{tail}"
 
 
 def _machine(record):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
 from .compilation import glue
 from .numerics import exp
 
@@ -13,10 +18,33 @@ __all__ = [
     "fill",
     "flat",
     "multiply",
+    "prefetch",
     "sum_beside_one",
     "sum_of",
     "sum_of_products",
 ]
+
+
+@intrinsic
+def prefetch(typingctx, a, row, place):
+    """Ask for an element of a matrix, and what shares its cache line, ahead of its use.
+
+    Rows that a permutation scatters over memory are waited for otherwise.
+    """
+
+    def codegen(context, builder, signature, args):
+        matrix = context.make_array(signature.args[0])(context, builder, args[0])
+        address = cgutils.get_item_pointer(
+            context, builder, signature.args[0], matrix, args[1:]
+        )
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        to_read, keep, data = word(0), word(3), word(1)
+        builder.call(function, [builder.bitcast(address, byte), to_read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, types.intp), codegen
 
 
 @glue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -222,7 +223,19 @@ def _translate_layers(plan, below, space):
         records.append((*sizes, weights, bias, code, p, q, layer.dropout, below, *places))
         weights, bias = weights + sizes[0] * sizes[1], bias + sizes[1]
         below = places.output
-    return np.array(records, LAYER)
+    return _as_array(tuple(records))
+
+
+# Numba knows the type of an object that it has met before, and looks into one that is only
+# equal: for one row this takes longer than the step.
+@lru_cache(maxsize=128)
+def _as_array(records):
+    return np.array(list(records), LAYER)
+
+
+@lru_cache(maxsize=128)
+def _met_before(rules):
+    return rules
 
 
 class Places(NamedTuple):
@@ -247,7 +260,7 @@ def _reserve_layer(layer, function, space):
 
 def _translate_rules(plan, state):
     loss, optimizer = plan.objective.loss, plan.optimizer
-    return Rules(
+    rules = Rules(
         loss=LOSSES[type(loss)].code,
         loss_number=_numbers(loss, LOSSES, 1)[0],
         optimizer=OPTIMIZERS[type(optimizer)].code,
@@ -258,6 +271,7 @@ def _translate_rules(plan, state):
         orientation=float(plan.objective.convention.orient(np.ones(1))[0]),
         dropout_seed=state.dropout_seed or 0,
     )
+    return _met_before(rules)
 
 
 def _numbers(rule, known, n):

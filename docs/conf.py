@@ -1,0 +1,157 @@
+"""How the site is built: `python -m sphinx -W --keep-going -b html docs docs/_build`.
+
+The pages are those that `index.md` links to: each row of its tables is an entry of the
+navigation, each of its headings a part of it. Everything a page needs comes with it.
+"""
+
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from sphinx.util import logging
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import skbackprop  # noqa: E402
+
+# Modules whose `__all__` is public, beside that of the package itself.
+PUBLIC_MODULES = [
+    "activations",
+    "conventions",
+    "dropout",
+    "initializers",
+    "layers",
+    "losses",
+    "optimizers",
+    "schedules",
+    "spec",
+]
+
+project = "skbackprop"
+author = "The skbackprop developers"
+version = release = skbackprop.__version__
+copyright = author
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
+nitpicky = False
+default_role = "literal"
+myst_heading_anchors = 3
+
+# -- the reference ---------------------------------------------------------------------
+
+autosummary_ignore_module_all = False
+# members with a docstring: the methods of a rule are described in its protocol
+autodoc_default_options = {"members": True}
+autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
+autodoc_typehints = "none"  # the docstrings say more
+numpydoc_show_class_members = False
+numpydoc_validation_checks = {
+    "GL03",  # double blank lines
+    "GL07",  # order of the sections
+    "GL08",  # no docstring
+    "SS01",  # no summary
+    "SS03",  # summary without a full stop
+    "PR02",  # a parameter that does not exist
+    "PR03",  # parameters in another order
+    "PR04",  # a parameter without a type
+    "PR07",  # a parameter without a description
+    "RT03",  # a result without a description
+}
+
+# -- the gallery -----------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "ignore_pattern": "quickstart",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
+# -- the looks -------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skbackprop {version}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_sidebars = {"**": ["pages"]}
+html_theme_options = {
+    "navbar_center": [],
+    "primary_sidebar_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+# -- the pages -------------------------------------------------------------------------
+
+
+def add_navigation(app, docname, source):
+    """Append to each part of a list of pages what Sphinx makes the navigation of."""
+    if docname in ("index", "decisions/README"):
+        parts = re.split(r"^(?=## )", source[0], flags=re.MULTILINE)
+        source[0] = "".join(part + _navigation(part) for part in parts)
+
+
+def _navigation(part):
+    pages = re.findall(r"^\| \[.*?\]\(([\w./]+)\.\w+\)", part, flags=re.MULTILINE)
+    if not pages:
+        return ""
+    caption = re.search(r"\A## (.*)", part)
+    options = [f":caption: {caption[1]}"] if caption else []
+    lines = ["", "```{toctree}", ":hidden:", *options, "", *pages, "```", ""]
+    return "\n".join(lines)
+
+
+def adapt_markdown(app, docname, source):
+    """Link to the pages of examples; drop the blank line by which a doctest ends."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
+    source[0] = source[0].replace("](../examples/README.rst", "](gallery/index.rst")
+    source[0] = re.sub(r"\]\(\.\./examples/(plot_\w+)\.py", r"](gallery/\1.rst", source[0])
+
+
+def check_reference(app, env):
+    """Warn of public names that have no place in the reference."""
+    public = {f"skbackprop.{name}" for name in skbackprop.__all__}
+    for module in map("skbackprop.{}".format, PUBLIC_MODULES):
+        public |= {f"{module}.{name}" for name in import_module(module).__all__}
+    missing = public - env.domains.python_domain.objects.keys()
+    for name in sorted(missing):
+        logging.getLogger(__name__).warning("%s is not in docs/api.rst", name)
+
+
+def skip_inherited(app, what, name, obj, skip, options):
+    """Leave out what others wrote: routing methods, fields of named tuples."""
+    is_foreign = re.fullmatch(r"set_\w+_request", name) or (
+        str(getattr(obj, "__doc__", "")).startswith("Alias for field number")
+    )
+    return True if is_foreign else None
+
+
+def without_arguments(app, what, name, obj, options, signature, returns):
+    """Show no arguments for a protocol, which nobody calls."""
+    return ("", None) if getattr(obj, "_is_protocol", False) else None
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("autodoc-process-signature", without_arguments)
+    app.connect("source-read", adapt_markdown)
+    app.connect("source-read", add_navigation)
+    app.connect("env-check-consistency", check_reference)

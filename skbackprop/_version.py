@@ -1,0 +1,3 @@
+"""The version of the library; what is stored carries it."""
+
+__version__ = "0.1.0"

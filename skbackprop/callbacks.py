@@ -1,0 +1,77 @@
+"""Callbacks: scikit-learn's own (from 1.9), told of a `fit` epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn 1.6 to 1.8
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing: there is no `set_callbacks` where nothing would call them."""
+
+    def with_callbacks(method: Any) -> Any:
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["Audience", "CallbackSupportMixin", "Nobody", "audience_of", "with_callbacks"]
+
+Attributes = Callable[[], dict[str, Any]]  # fitted ones, of a training that stopped now
+
+
+class Nobody:
+    """An audience without members: nothing is told, and nobody asks to stop."""
+
+    def announce(self, reports: Iterator[Any]) -> Iterator[Any]:
+        return reports
+
+    def asks_to_stop(self, attributes: Attributes) -> bool:
+        return False
+
+    def dismiss(self, attributes: Attributes) -> None:
+        pass
+
+
+class Audience:
+    """The callbacks of an estimator: one task for the fit, one below it per epoch.
+
+    `attributes` is called only for a callback that asks for a `fitted_estimator`.
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.news = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self.fit = context.call_on_fit_task_begin(**self.news)
+        self.epoch: Any = None  # the one under way
+
+    def announce(self, reports: Iterator[Any]) -> Iterator[Any]:
+        """Yield the reports; tell of each epoch before it is trained."""
+        while True:
+            self._begin_epoch()
+            yield next(reports)
+
+    def _begin_epoch(self):
+        context = self.fit.subcontext(task_name="epoch")
+        self.epoch = context.call_on_fit_task_begin(**self.news)
+
+    def asks_to_stop(self, attributes: Attributes) -> bool:
+        """Tell of the end of an epoch; return whether a callback asks to stop."""
+        if self.epoch is None:  # SciPy does not say when an iteration of L-BFGS begins
+            self._begin_epoch()
+        epoch, self.epoch = self.epoch, None
+        return epoch.call_on_fit_task_end(**self.news, reconstruction_attributes=attributes)
+
+    def dismiss(self, attributes: Attributes) -> None:
+        """Tell of the end of the fit."""
+        self.fit.call_on_fit_task_end(**self.news, reconstruction_attributes=attributes)
+
+
+def audience_of(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Audience | Nobody:
+    """Return those who follow a fit that begins: the estimator's callbacks, or nobody."""
+    if not getattr(estimator, "_skl_callbacks", None):
+        return Nobody()
+    return Audience(estimator, X, y, sample_weight)

@@ -1,0 +1,264 @@
+"""The MPI engine: several processes train one network, each on the rows it holds.
+
+Every process draws the same permutation of all row numbers and computes on those rows
+of a batch that it holds, perhaps none. One Allreduce per step sums gradient, loss and
+weight of the batch; then every process takes the same step. Data-parallel, synchronous
+gradient descent: the numbers are those of one process on all rows, to rounding.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse, vstack
+
+from ..objective import Batch
+from ..share import Place
+from ..spec import Spec
+from ..state import Data, Plan, State
+from .numpy_engine import move
+
+__all__ = ["MPIEngine"]
+
+PATIENCE = 30.0  # seconds between the first and the last process that leave a training
+
+
+@dataclass
+class MPIEngine(Spec):
+    """Train on the rows of all processes of an MPI communicator.
+
+    Every process calls `fit`, or `partial_fit`, of an estimator with the same parameters
+    on the rows it holds. One without rows passes an X of shape (0, n_features) and an
+    empty y. Afterwards every process holds the same fitted estimator. `predict` and
+    `score` stay with the process that calls them. Only `verbose` may differ between the
+    processes, so that one of them speaks for all. When to stop is decided by the first.
+
+    An error of one process, be it in its rows or its parameters, is raised by all. One
+    that leaves while the others train and wait for it ends all of them after half a
+    minute, with its traceback.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm or None, default=None
+        The processes that train together. None: `MPI.COMM_WORLD`.
+
+    Examples
+    --------
+    In a script for ``mpirun -n 4 python -m mpi4py script.py``, where each process has
+    loaded an X and a y of its own:
+
+    >>> from skbackprop import BackpropClassifier
+    >>> from skbackprop.engines import MPIEngine
+    >>> net = BackpropClassifier((10,), random_state=0, engine=MPIEngine())
+    >>> net.fit(X, y)  # doctest: +SKIP
+    """
+
+    comm: Any = None
+
+    def why_not(self, plan: Plan, data: Data) -> None:
+        return None
+
+    def reduce(self, array):
+        total = np.empty_like(array)
+        self._open().Allreduce(array, total)
+        return total
+
+    def share(self):
+        """Return the part of a call that is this process's; see `skbackprop.share`."""
+        return _Share(self._open())
+
+    def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
+        """Run an epoch whenever asked; yield the mean of its steps' objectives."""
+        assert state.order is not None, "the rows are arranged before an epoch"
+        comm = self._open()
+        place = _place(comm.allgather(data.X.shape[0]), comm.rank)
+        network = plan.objective.network
+        parameters = network.parameters(state.vector)
+        work = network.allocate(min(plan.batch_size, data.X.shape[0]), state.vector.dtype)
+        total = _Total(network, state.vector, comm)
+        while True:
+            if plan.shuffle:
+                state.rng.shuffle(state.order)  # composes on the previous order
+            with np.errstate(all="ignore"):  # what overflows is reported as divergence
+                loss = _epoch(plan, state, data, place, parameters, work, total)
+            state.epoch += 1
+            state.samples_seen += len(state.order)
+            yield loss
+
+    def _open(self):
+        """Return the communicator; this imports mpi4py, which starts MPI."""
+        if self.comm is not None:
+            return self.comm
+        try:
+            from mpi4py import MPI
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                'MPIEngine needs mpi4py and an MPI library: pip install "skbackprop[mpi]".'
+            ) from error
+        return MPI.COMM_WORLD
+
+
+class _Total:
+    """Gradient, loss and weight of a batch in one buffer: what one Allreduce sums."""
+
+    def __init__(self, network, vector, comm):
+        self.comm = comm
+        self.part, self.buffer = (np.zeros(len(vector) + 2, vector.dtype) for _ in "12")
+        self.own, self.gradient = (
+            network.parameters(buffer[:-2]) for buffer in (self.part, self.buffer)
+        )
+
+    def add_up(self, objective, parameters, batch, work):
+        """Return loss and weight of all rows of a batch; fill the gradient of the loss."""
+        weight = batch.weight_sum
+        if weight == 0:
+            self.part[...] = 0
+        else:
+            loss = objective.loss_and_gradient(parameters, batch, work, self.own)
+            self.part[-2:] = loss, 1
+            self.part *= weight
+        self.comm.Allreduce(self.part, self.buffer)
+        weight_sum = float(self.buffer[-1])
+        if weight_sum == 0:
+            return 0.0, 0.0
+        self.buffer[:-1] /= weight_sum
+        return float(self.buffer[-2]), weight_sum
+
+
+def _epoch(plan, state, data, place, parameters, work, total):
+    """Take one step per batch; return their objectives' mean, weighted as the rows are."""
+    summed = weight_sum = 0.0
+    for rows, places in _batches(state.order, plan.batch_size, place):
+        batch = Batch(*(None if array is None else array[rows] for array in data))
+        batch_work = [layer_work.cut(len(rows)) for layer_work in work]
+        if state.dropout_seed is not None:
+            network, seed = plan.objective.network, state.dropout_seed
+            network.draw_masks(batch_work, seed, state.step, places)
+        loss, weight = total.add_up(plan.objective, parameters, batch, batch_work)
+        if weight == 0:
+            continue  # rows of weight zero say nothing
+        loss += plan.objective.add_penalty(parameters, weight, total.gradient)
+        move(plan, state, parameters, total.gradient, loss)
+        summed += loss * weight
+        weight_sum += weight
+    return summed / weight_sum
+
+
+def _batches(order, size, place):
+    """Yield the rows of each batch that are held here, and their places in the batch."""
+    starts = np.arange(0, len(order), size)
+    held = np.flatnonzero((order >= place.own.start) & (order < place.own.stop))
+    ends = np.searchsorted(held, starts + size)
+    for start, places in zip(starts, np.split(held, ends[:-1]), strict=True):
+        yield order[places] - place.own.start, places - start
+
+
+def _place(counts, rank):
+    start = sum(counts[:rank])
+    return Place(slice(start, start + counts[rank]), sum(counts))
+
+
+class _Share:
+    """What the processes tell each other outside the steps of training."""
+
+    is_alone = False
+
+    def __init__(self, comm):
+        self.comm = comm
+        self.exits = comm.Dup()  # apart from `comm`, where others may wait for a gradient
+        self.is_training = False
+        self.told = None  # the error of another process
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error is None or error is not self.told:
+            if self.is_training:
+                self._meet_at_the_exit(error)
+            with nullcontext() if error is None else suppress(Exception):
+                self._exchange(None, error)
+        self.exits.Free()
+
+    def place(self, n_rows):
+        place = _place(self._exchange(n_rows), self.comm.rank)
+        if place.n_all == 0:
+            raise ValueError("No process has a row: X is empty on all of them.")
+        return place
+
+    def gather(self, rows):
+        parts = self._exchange(rows)
+        if rows is None:
+            return None
+        parts = [part for part in parts if part.shape[0]] or parts[:1]
+        return vstack(parts, format="csr") if issparse(rows) else np.concatenate(parts)
+
+    def agree(self, facts):
+        of_all = self._exchange(facts())
+        for name in of_all[0]:
+            said = {rank: f[name] for rank, f in enumerate(of_all) if f[name] is not None}
+            first = min(said, default=None)
+            for rank, value in said.items():
+                if value != said[first]:
+                    raise ValueError(
+                        f"The processes of an MPIEngine differ in {name}: {said[first]} on "
+                        f"rank {first}, but {value} on rank {rank}. Pass the same to all."
+                    )
+
+    def same_stream(self, rng):
+        states = self._exchange(pickle.dumps(rng.get_state()))
+        if all(state == states[0] for state in states):
+            return rng
+        seeds = self._exchange(int(rng.randint(2**32, dtype=np.uint32)))
+        return np.random.RandomState(seeds[0])
+
+    def same(self, decision):
+        return self.comm.bcast(decision)
+
+    def ready(self):
+        self._exchange(None)
+        self.is_training = True
+
+    def _exchange(self, value, error=None):
+        """Return the values of all processes, by rank; raise the error one of them has."""
+        answers = self.comm.allgather((value, _sendable(error)))
+        for rank, (_, found) in enumerate(answers):
+            if found is not None:
+                found.add_note(f"Raised on rank {rank} of {self.comm.size} MPI processes.")
+                self.told = found
+                raise found
+        return [value for value, _ in answers]
+
+    def _meet_at_the_exit(self, error):
+        """Return when all processes leave; end them if some go on without this one."""
+        arrived = self.exits.Ibarrier()
+        deadline = time.monotonic() + PATIENCE
+        while not arrived.Test():
+            if time.monotonic() > deadline:
+                if error is not None:
+                    traceback.print_exception(error)
+                print(
+                    f"Rank {self.comm.rank} of {self.comm.size} has left a training in "
+                    f"which others go on: all MPI processes are ended.",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                self.comm.Abort(1)
+            time.sleep(0.01)
+
+
+def _sendable(error):
+    """Return an error that survives the way to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

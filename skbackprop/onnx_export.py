@@ -1,0 +1,299 @@
+"""ONNX: a fitted network, or a pipeline that ends with one, as an ONNX graph.
+
+The graph is written in operators that every runtime has, in float32. onnx and skl2onnx
+are imported when they are used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from . import parameters as rules
+from .activations import (
+    Elu,
+    Exponential,
+    Gelu,
+    Identity,
+    LeakyRelu,
+    Mish,
+    Relu,
+    Selu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from .classifier import BackpropClassifier
+from .regressor import BackpropRegressor
+
+__all__ = ["register_converters", "to_onnx"]
+
+OPSET, IR_VERSION = 13, 7  # the oldest that know all operators in the form used here
+
+# How a graph computes an activation from the net input z.
+OPERATORS = {
+    Identity: lambda graph, z, rule: z,
+    Sigmoid: lambda graph, z, rule: graph("Sigmoid", z),
+    Tanh: lambda graph, z, rule: graph("Tanh", z),
+    Relu: lambda graph, z, rule: graph("Relu", z),
+    LeakyRelu: lambda graph, z, rule: graph("LeakyRelu", z, alpha=float(rule.slope)),
+    Elu: lambda graph, z, rule: graph("Elu", z, alpha=float(rule.alpha)),
+    Selu: lambda graph, z, rule: graph("Selu", z, alpha=rule.alpha, gamma=rule.scale),
+    Gelu: lambda graph, z, rule: _gelu(graph, z),
+    Silu: lambda graph, z, rule: graph("Mul", z, graph("Sigmoid", z)),
+    Mish: lambda graph, z, rule: graph("Mul", z, graph("Tanh", graph("Softplus", z))),
+    Softplus: lambda graph, z, rule: graph("Softplus", z),
+    Exponential: lambda graph, z, rule: graph("Exp", z),
+    Softmax: lambda graph, z, rule: graph("Softmax", z, axis=1),
+}
+
+
+def to_onnx(estimator: Any) -> Any:
+    """Return a fitted estimator as an ONNX model. Needs ``pip install "skbackprop[onnx]"``.
+
+    The input is named "X", float32 of shape (n_samples, n_features). A classifier has the
+    outputs "label", what `predict` returns, and "probabilities", what `predict_proba`
+    returns; a regressor has "variable" of shape (n_samples, n_outputs). They differ from
+    those of the estimator by the rounding of float32.
+
+    Parameters
+    ----------
+    estimator : BackpropClassifier, BackpropRegressor or a meta-estimator around them
+        Fitted. A Pipeline, or whatever else is not a network of this library, is handed
+        to skl2onnx.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        ``model.SerializeToString()`` is what goes into a file or a runtime.
+
+    Raises
+    ------
+    ImportError
+        If the extra is not installed.
+    ValueError
+        If an activation or output activation has no ONNX operator here, because it is a
+        class of your own, and for a classifier of one class.
+
+    See Also
+    --------
+    to_sklearn : The same network as scikit-learn's MLPClassifier or MLPRegressor.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skbackprop import BackpropClassifier, to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = BackpropClassifier((8,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> model = to_onnx(clf)  # doctest: +SKIP
+    """
+    check_is_fitted(estimator)
+    if not isinstance(estimator, (BackpropClassifier, BackpropRegressor)):
+        return _by_skl2onnx(estimator)
+    onnx, graph = _imported("onnx"), _Graph()
+    for output, (name, _, _) in zip(
+        _write(graph, estimator, "X"), _outputs(estimator), strict=True
+    ):
+        graph("Identity", output, output=name)
+    model = onnx.helper.make_model(
+        _to_proto(onnx, graph, estimator),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="skbackprop",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def register_converters() -> None:
+    """Teach skl2onnx both estimators, for a call of its own `to_onnx` or `convert_sklearn`.
+
+    For columns of several types, other options or another opset than :func:`to_onnx` uses.
+
+    Returns
+    -------
+    None
+    """
+    skl2onnx = _imported("skl2onnx")
+    for cls, options in [
+        (BackpropClassifier, {"zipmap": [True, False, "columns"], "nocl": [True, False]}),
+        (BackpropRegressor, None),
+    ]:
+        skl2onnx.update_registered_converter(
+            cls, f"Skbackprop{cls.__name__}", _declare, _convert, options=options
+        )
+
+
+# -- the graph of a network ------------------------------------------------------------
+
+FLOAT, INT64, STRING, BOOL = 1, 7, 8, 9  # ONNX's numbers for types
+TYPES = {"f": FLOAT, "i": INT64, "O": STRING, "b": BOOL}
+
+
+class _Graph:
+    """Nodes and constants in the order they were asked for, in nobody's format yet."""
+
+    def __init__(self, unique=str):
+        self.unique = unique  # makes a name one that is not taken
+        self.nodes, self.constants = [], []
+
+    def __call__(self, operator, *inputs, output=None, **attributes):
+        """Add a node; return the name of its output. Arrays become constants."""
+        inputs = [name if isinstance(name, str) else self._add(name) for name in inputs]
+        output = output or self.unique(f"{operator}_{len(self.nodes)}")
+        self.nodes.append((operator, inputs, [output], attributes))
+        return output
+
+    def _add(self, array):
+        array = np.asarray(array)
+        is_float = array.dtype.kind == "f"
+        name = self.unique(f"constant_{len(self.constants)}")
+        self.constants.append((name, array.astype(np.float32) if is_float else array))
+        return name
+
+
+def _write(graph, estimator, below):
+    """Add the network to the graph; return the names of what it puts out."""
+    coefs, owner = estimator.coefs_, type(estimator).__name__
+    rules_by_layer = [
+        *rules.make_activations(estimator.activation, len(coefs) - 1, owner),
+        getattr(estimator._make_loss(), "link", None),
+    ]
+    for weights, bias, rule in zip(
+        coefs, estimator.intercepts_, rules_by_layer, strict=True
+    ):
+        if type(rule) not in OPERATORS:
+            raise ValueError(
+                f"No ONNX operator is known for {rule!r}, the activation of a layer of "
+                f"this {owner}. Known are those of skbackprop.activations."
+            )
+        z = graph("Add", graph("MatMul", below, weights), bias)
+        below = OPERATORS[type(rule)](graph, z, rule)
+    return _classify(graph, estimator, below) if is_classifier(estimator) else [below]
+
+
+def _gelu(graph, z):
+    phi = graph("Add", graph("Erf", graph("Mul", z, [sqrt(0.5)])), [1.0])
+    return graph("Mul", graph("Mul", z, [0.5]), phi)  # Phi(z) = (1 + erf(z / sqrt(2))) / 2
+
+
+def _classify(graph, estimator, output):
+    """Return the names of the labels and of the probabilities."""
+    if estimator._kind == "multilabel-indicator":
+        return [graph("Cast", graph("Greater", output, [0.5]), to=INT64), output]
+    classes = _labels(estimator)
+    if len(classes) == 1:
+        raise ValueError(
+            "A classifier of one class has nothing to compute, and no ONNX graph."
+        )
+    if estimator.n_outputs_ == 1:
+        scores = graph("Concat", graph("Sub", [1.0], output), output, axis=1)
+        probabilities = scores
+    else:
+        scores = output
+        is_softmax = estimator.out_activation_ == "softmax"
+        probabilities = output if is_softmax else _shares(graph, output, len(classes))
+    index = graph("ArgMax", scores, axis=1, keepdims=0)
+    return [graph("Gather", classes, index), probabilities]
+
+
+def _shares(graph, output, n_outputs):
+    """Add what each output has of its row's sum; equal shares where all are zero."""
+    output = graph("Relu", output)
+    total = graph("ReduceSum", output, [1], keepdims=1)
+    share = graph("Div", output, total)
+    return graph("Where", graph("Greater", total, [0.0]), share, [1 / n_outputs])
+
+
+def _labels(estimator):
+    """Return the classes in a type that ONNX has."""
+    classes = estimator.classes_
+    if classes.dtype.kind in "iu":
+        return classes.astype(np.int64)
+    return classes if classes.dtype.kind in "bf" else classes.astype(str).astype(object)
+
+
+# -- as onnx and skl2onnx want it ------------------------------------------------------
+
+
+def _outputs(estimator):
+    """Return name, type and shape of every output; the names are those of skl2onnx."""
+    n_outputs = estimator.n_outputs_
+    if not is_classifier(estimator):
+        return [("variable", FLOAT, [None, n_outputs])]
+    n_classes = len(estimator.classes_)
+    if estimator._kind == "multilabel-indicator":
+        label = ("label", INT64, [None, n_outputs])
+    else:
+        label = ("label", TYPES[_labels(estimator).dtype.kind], [None])
+    return [label, ("probabilities", FLOAT, [None, n_classes])]
+
+
+def _to_proto(onnx, graph, estimator):
+    describe = onnx.helper.make_tensor_value_info
+    return onnx.helper.make_graph(
+        [
+            onnx.helper.make_node(operator, inputs, outputs, **attributes)
+            for operator, inputs, outputs, attributes in graph.nodes
+        ],
+        type(estimator).__name__,
+        [describe("X", FLOAT, [None, estimator.n_features_in_])],
+        [describe(*output) for output in _outputs(estimator)],
+        [onnx.numpy_helper.from_array(array, name) for name, array in graph.constants],
+    )
+
+
+def _by_skl2onnx(estimator):
+    skl2onnx = _imported("skl2onnx")
+    register_converters()
+    kind = skl2onnx.common.data_types.FloatTensorType([None, estimator.n_features_in_])
+    return skl2onnx.to_onnx(
+        estimator,
+        initial_types=[("X", kind)],
+        options={"zipmap": False} if is_classifier(estimator) else None,
+        target_opset=OPSET,
+    )
+
+
+def _declare(operator):
+    """Tell skl2onnx the types of the outputs."""
+    types = _imported("skl2onnx").common.data_types
+    kinds = {
+        FLOAT: types.FloatTensorType,
+        INT64: types.Int64TensorType,
+        STRING: types.StringTensorType,
+        BOOL: types.BooleanTensorType,
+    }
+    described = _outputs(operator.raw_operator)
+    for variable, (_, kind, shape) in zip(operator.outputs, described, strict=True):
+        variable.type = kinds[kind](shape)
+
+
+def _convert(scope, operator, container):
+    """Hand the graph of one estimator to skl2onnx."""
+    graph = _Graph(scope.get_unique_variable_name)
+    X = graph("Cast", operator.inputs[0].full_name, to=FLOAT)
+    outputs = _write(graph, operator.raw_operator, X)
+    for variable, output in zip(operator.outputs, outputs, strict=True):
+        graph("Identity", output, output=variable.full_name)
+    for name, array in graph.constants:
+        kind = TYPES[array.dtype.kind]
+        container.add_initializer(name, kind, array.shape, array.ravel().tolist())
+    for operator_type, inputs, outputs, attributes in graph.nodes:
+        container.add_node(operator_type, inputs, outputs, op_version=OPSET, **attributes)
+
+
+def _imported(name):
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f'ONNX export needs the package {name}: pip install "skbackprop[onnx]"'
+        ) from error

@@ -1,0 +1,153 @@
+"""Streaming: training on chunks that fit into memory, of data that do not."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["ChunkReport", "train_on_chunks"]
+
+
+class ChunkReport(NamedTuple):
+    """What is known after a chunk; all counts begin with the first start."""
+
+    n_pass: int  # the pass under way, from 1
+    n_chunk: int  # chunks of this pass that are done
+    n_done: int  # chunks of all passes that are done
+    loss: float
+
+
+def train_on_chunks(
+    estimator: Any,
+    read: Callable[[int], Iterable[tuple]],
+    *,
+    n_passes: int = 1,
+    classes: Any = None,
+    checkpoint: str | os.PathLike | None = None,
+    every: int = 1,
+) -> Iterator[ChunkReport]:
+    """Call `partial_fit` chunk by chunk; go on from a checkpoint where there is one.
+
+    A generator: training goes on as long as it is asked for reports. With a checkpoint
+    the process may be killed at any time. Started again with the same arguments, it goes
+    on after the last chunk that was saved and ends with the bits of a run that was never
+    killed.
+
+    Parameters
+    ----------
+    estimator : BackpropClassifier or BackpropRegressor
+        It is trained in place. When a checkpoint is found, it takes over what was learnt.
+
+    read : callable
+        `read(start)` returns the chunks of a pass from number `start` on (0 is the
+        first), as tuples (X, y) or (X, y, sample_weight). They must be the same chunks in
+        every run.
+
+    n_passes : int, default=1
+        How often all chunks are gone through.
+
+    classes : array-like of shape (n_classes,) or None, default=None
+        All class labels that will ever come; needed by classifiers.
+
+    checkpoint : path or None, default=None
+        The file for estimator and position, a pickle: load only your own. It is replaced
+        in one step, so that it is whole at any time. None: nothing is written.
+
+    every : int, default=1
+        Save after so many chunks, and after each pass.
+
+    Yields
+    ------
+    report : ChunkReport
+        After each chunk, when it is saved or not to be saved.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint is that of another estimator, or of one with other parameters,
+        and if a pass has no chunks.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skbackprop import BackpropClassifier, train_on_chunks
+    >>> X, y = load_iris(return_X_y=True)
+    >>> def read(start):
+    ...     for first in range(start, 15):
+    ...         yield X[first::15], y[first::15]
+    >>> net = BackpropClassifier((10,), learning_rate=0.01, random_state=0)
+    >>> for report in train_on_chunks(net, read, n_passes=20, classes=[0, 1, 2]):
+    ...     pass
+    >>> report.n_pass, report.n_chunk, report.n_done
+    (20, 15, 300)
+    >>> net.score(X, y) > 0.9
+    True
+    """
+    file = None if checkpoint is None else _Checkpoint(Path(checkpoint), estimator)
+    n_pass, n_chunk, n_done = (0, 0, 0) if file is None else file.load()
+    known = {} if classes is None else {"classes": classes}
+    while n_pass < n_passes:
+        for X, y, *weight in read(n_chunk):
+            given = {"sample_weight": weight[0]} if weight else {}
+            estimator.partial_fit(X, y, **known, **given)
+            n_chunk, n_done = n_chunk + 1, n_done + 1
+            if file is not None and n_done % every == 0:
+                file.save((n_pass, n_chunk, n_done))
+            yield ChunkReport(n_pass + 1, n_chunk, n_done, estimator.loss_)
+        if n_chunk == 0:
+            raise ValueError(
+                f"read(0) returned no chunk in pass {n_pass + 1}. Let it begin anew in "
+                "every call: an iterator can be gone through only once."
+            )
+        n_pass, n_chunk = n_pass + 1, 0
+        if file is not None:
+            file.save((n_pass, n_chunk, n_done))
+
+
+class _Checkpoint:
+    """A file with an estimator and how far its training has come."""
+
+    def __init__(self, path, estimator):
+        self.path, self.estimator = path, estimator
+        self.written = path.with_name(path.name + ".part")
+        # before training, which moves a RandomState among the parameters
+        self.parameters = {
+            name: pickle.dumps(value)
+            for name, value in estimator.get_params(deep=False).items()
+        }
+
+    def load(self):
+        """Return the position, and let the estimator be what it was then."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return 0, 0, 0
+        trained, parameters, position = pickle.loads(content)
+        self._check(trained, parameters)
+        self.estimator.__dict__ = trained.__dict__
+        return position
+
+    def save(self, position):
+        """Replace the file: whoever looks sees the old one or the new one, whole."""
+        with self.written.open("wb") as file:
+            pickle.dump((self.estimator, self.parameters, position), file)
+            file.flush()
+            os.fsync(file.fileno())
+        self.written.replace(self.path)
+
+    def _check(self, trained, parameters):
+        if type(trained) is not type(self.estimator):
+            raise ValueError(
+                f"{self.path} holds a {type(trained).__name__}, not a "
+                f"{type(self.estimator).__name__}. Give this training another checkpoint."
+            )
+        now = self.parameters
+        other = [name for name in now if now[name] != parameters.get(name)]
+        if other:
+            raise ValueError(
+                f"{self.path} was written with other values of {', '.join(other)}. Set "
+                "them as they were, or give this training another checkpoint."
+            )

@@ -1,0 +1,268 @@
+"""ONNX graphs, run in ONNX Runtime: they compute what the estimators predict."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import skl2onnx
+from numpy.testing import assert_allclose, assert_array_equal
+from rules import KINDS, classes_of
+from sklearn.datasets import make_classification
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+import skbackprop.activations
+import skbackprop.losses
+from skbackprop import BackpropClassifier, BackpropRegressor, to_onnx
+from skbackprop.activations import ACTIVATIONS, Relu
+from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, SquaredError
+from skbackprop.onnx_export import register_converters
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:(onnx|skl2onnx)"),
+]
+
+X, CLASS = make_classification(
+    80, 4, n_informative=4, n_redundant=0, n_classes=3, random_state=0
+)
+X = X.astype(np.float32)
+TARGETS = {
+    "binary": (CLASS == 1).astype(int),
+    "multiclass": CLASS,
+    "multilabel-indicator": np.c_[CLASS > 0, X[:, 0] > 0, X[:, 1] > 0].astype(int),
+}
+LABELS = {
+    "int64": np.array([-1, 3, 8]),
+    "uint8": np.array([1, 3, 8], dtype=np.uint8),
+    "float": np.array([0.0, 1.0, 2.0]),
+    "str": np.array(["no", "perhaps", "yes"]),
+    "object": np.array(["no", "perhaps", "yes"], dtype=object),
+}
+# The runtime's own sigmoid, tanh and erf are approximations, to a few units in the last
+# place of float32 (6e-8) at inputs of size 10.
+ROUNDING = {"rtol": 1e-5, "atol": 2e-6}
+
+
+def run(model, rows=X):
+    """The outputs of a model by name, computed by ONNX Runtime from its bytes."""
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {"X": rows}), strict=True))
+
+
+def assert_same_classes(outputs, clf, rows=X):
+    proba = clf.predict_proba(rows)
+    assert_allclose(outputs["probabilities"], proba, **ROUNDING)
+    sure = np.abs(proba - 0.5).min(axis=1) > 1e-4  # of two values that are nearly equal
+    if clf.predict(rows).ndim == 1:
+        top = np.sort(proba, axis=1)
+        sure = top[:, -1] - top[:, -2] > 1e-4
+    assert sure.mean() > 0.9
+    assert_array_equal(outputs["label"][sure], clf.predict(rows)[sure])
+
+
+def classifier(kind, **params):
+    params = {"max_iter": 20, "learning_rate": 0.02, "random_state": 0, **params}
+    return BackpropClassifier((6, 4), **params).fit(X, TARGETS[kind])
+
+
+def regressor(n_outputs=1, **params):
+    y = np.abs(X[:, :n_outputs]) + 0.1
+    params = {"max_iter": 20, "learning_rate": 0.02, "random_state": 0, **params}
+    return BackpropRegressor((6, 4), **params).fit(X, y[:, 0] if n_outputs == 1 else y)
+
+
+# -- every activation, every output, every label -------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_of_a_classifier(activation, kind):
+    clf = classifier(kind, activation=activation)
+    assert_same_classes(run(to_onnx(clf)), clf)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_of_a_regressor(activation, n_outputs):
+    reg = regressor(n_outputs, activation=activation)
+    expected = reg.predict(X).reshape(len(X), n_outputs)
+    assert_allclose(run(to_onnx(reg))["variable"], expected, **ROUNDING)
+
+
+LOSSES = [
+    *product(KINDS, ["log_loss", "squared_error"]),
+    *product(["binary", "multiclass"], ["focal"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "loss"), LOSSES)
+def test_every_loss_of_a_classifier(kind, loss):
+    assert {loss for _, loss in LOSSES} == CLASSIFIER_LOSSES.keys()
+    clf = classifier(kind, loss=loss)
+    assert_same_classes(run(to_onnx(clf)), clf)
+
+
+@pytest.mark.parametrize("loss", REGRESSOR_LOSSES)
+def test_every_loss_of_a_regressor(loss):
+    reg = regressor(loss=loss)
+    expected = reg.predict(X)[:, np.newaxis]
+    assert_allclose(run(to_onnx(reg))["variable"], expected, **ROUNDING)
+
+
+@pytest.mark.parametrize(
+    "link", classes_of(skbackprop.activations), ids=lambda cls: cls.__name__
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_output_activation(kind, link):
+    """A classifier takes shares of what is positive."""
+    clf = classifier(kind, loss=SquaredError(link=link()), alpha=1.0)
+    outputs = run(to_onnx(clf))
+    expected = clf.predict_proba(X)
+    if kind == "multilabel-indicator":  # kept inside (0, 1) by predict_proba
+        outputs["probabilities"] = np.clip(outputs["probabilities"], 0, 1)
+    assert_allclose(outputs["probabilities"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_without_any_positive_output_have_equal_shares():
+    params = {"activation": "identity", "loss": SquaredError(link=Relu())}
+    clf = BackpropClassifier.from_weights(
+        [-np.ones((4, 3))], [np.zeros(3)], classes=[0, 1, 2], **params
+    )
+    rows = np.ones((2, 4), np.float32)
+    outputs = run(to_onnx(clf), rows)
+    assert_allclose(outputs["probabilities"], np.full((2, 3), 1 / 3), rtol=1e-7)
+    assert_array_equal(outputs["label"], clf.predict(rows))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("labels", LABELS)
+def test_every_type_of_label(labels, n_classes):
+    y = LABELS[labels][CLASS % n_classes]
+    clf = BackpropClassifier((6,), max_iter=20, learning_rate=0.02, random_state=0)
+    outputs = run(to_onnx(clf.fit(X, y)))
+    assert_same_classes(outputs, clf)
+    assert set(outputs["label"]) <= set(LABELS[labels])
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), (5, 4, 3)])
+def test_any_number_of_layers(hidden):
+    reg = BackpropRegressor(hidden, max_iter=5, random_state=0).fit(X, X[:, 0])
+    expected = reg.predict(X)[:, np.newaxis]
+    assert_allclose(run(to_onnx(reg))["variable"], expected, **ROUNDING)
+
+
+def test_a_network_of_doubles_is_exported_in_single_precision():
+    reg = regressor()
+    doubles = BackpropRegressor((6, 4), max_iter=20, random_state=0)
+    doubles.fit(X.astype(np.float64), np.abs(X[:, 0]))
+    for estimator in (reg, doubles):
+        outputs = run(to_onnx(estimator))["variable"]
+        assert outputs.dtype == np.float32
+        assert_allclose(outputs[:, 0], estimator.predict(X), **ROUNDING)
+
+
+def test_the_number_of_rows_is_free_and_the_number_of_columns_is_not():
+    reg = regressor()
+    session = onnxruntime.InferenceSession(to_onnx(reg).SerializeToString())
+    (X_info,) = session.get_inputs()
+    assert X_info.name == "X"
+    assert X_info.shape[1] == 4
+    for n_rows in (1, 7):
+        assert session.run(None, {"X": X[:n_rows]})[0].shape == (n_rows, 1)
+
+
+def test_an_exported_model_survives_a_file(tmp_path):
+    reg = regressor()
+    onnx.save(to_onnx(reg), tmp_path / "net.onnx")
+    loaded = onnx.load(tmp_path / "net.onnx")
+    assert_array_equal(run(loaded)["variable"], run(to_onnx(reg))["variable"])
+
+
+# -- pipelines, through skl2onnx -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pipeline_with_a_classifier(kind):
+    pipeline = make_pipeline(MinMaxScaler(), StandardScaler(), classifier(kind))
+    pipeline.fit(X, TARGETS[kind])
+    assert_same_classes(run(to_onnx(pipeline)), pipeline)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_pipeline_with_a_regressor(n_outputs):
+    y = X[:, :n_outputs] ** 2
+    pipeline = make_pipeline(StandardScaler(), regressor(n_outputs, activation="mish"))
+    pipeline.fit(X, y[:, 0] if n_outputs == 1 else y)
+    expected = pipeline.predict(X).reshape(len(X), n_outputs)
+    assert_allclose(run(to_onnx(pipeline))["variable"], expected, **ROUNDING)
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_a_pipeline_with_every_type_of_label(labels):
+    y = LABELS[labels][CLASS]
+    pipeline = make_pipeline(StandardScaler(), classifier("multiclass")).fit(X, y)
+    assert_same_classes(run(to_onnx(pipeline)), pipeline)
+
+
+def test_a_search_exports_what_it_found():
+    search = GridSearchCV(make_pipeline(StandardScaler(), classifier("binary")), {}, cv=2)
+    search.fit(X, TARGETS["binary"])
+    assert_same_classes(run(to_onnx(search)), search)
+
+
+def test_skl2onnx_itself_knows_the_estimators_after_registration():
+    pipeline = make_pipeline(StandardScaler(), classifier("binary"))
+    pipeline.fit(X, TARGETS["binary"])
+    register_converters()
+    model = skl2onnx.to_onnx(pipeline, X[:1], target_opset=17)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    label, by_class = session.run(None, {"X": X[:3]})
+    proba = pipeline.predict_proba(X[:3])
+    assert_array_equal(label, pipeline.predict(X[:3]))
+    assert_allclose([row[1] for row in by_class], proba[:, 1], **ROUNDING)
+
+
+# -- what is refused -----------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class Own(Relu):
+    """A derived rule computes something else: it must not pass as its parent."""
+
+    def forward(self, z, out):
+        np.maximum(z, 1, out=out)
+
+
+@pytest.mark.parametrize(
+    "params", [{"activation": Own()}, {"loss": SquaredError(link=Own())}]
+)
+def test_a_rule_of_ones_own_is_refused_with_its_name(params):
+    with pytest.raises(ValueError, match=r"No ONNX operator is known for .*Own\(\)"):
+        to_onnx(regressor(**params))
+
+
+def test_one_class_is_refused():
+    clf = BackpropClassifier((2,), max_iter=1).fit(X, np.ones(80))
+    with pytest.raises(ValueError, match="one class"):
+        to_onnx(clf)
+
+
+def test_an_unfitted_estimator_is_refused():
+    with pytest.raises(NotFittedError):
+        to_onnx(BackpropClassifier())
+
+
+@pytest.mark.parametrize("package", ["onnx", "skl2onnx"])
+def test_a_missing_package_is_named_with_the_command_that_installs_it(package, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    model = regressor() if package == "onnx" else make_pipeline(regressor())
+    with pytest.raises(ImportError, match=rf'{package}: pip install "skbackprop\[onnx\]"'):
+        to_onnx(model)

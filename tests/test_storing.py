@@ -1,0 +1,79 @@
+"""Estimators on disk: the version they were stored by, and what has to be trusted."""
+
+import copy
+import io
+import pickle
+import warnings
+
+import joblib
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.datasets import load_iris
+
+import skbackprop.fitted
+from skbackprop import BackpropClassifier, BackpropRegressor
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs, for speed
+)
+CLASSES = [BackpropClassifier, BackpropRegressor]
+X, y = load_iris(return_X_y=True)
+
+
+def trained(cls, **params):
+    return cls((4,), max_iter=3, random_state=0, **params).fit(X, y)
+
+
+def joblib_dumps(estimator):
+    file = io.BytesIO()
+    joblib.dump(estimator, file)
+    return file.getvalue()
+
+
+def joblib_loads(stored):
+    return joblib.load(io.BytesIO(stored))
+
+
+each_format = pytest.mark.parametrize(
+    ("dumps", "loads"),
+    [(pickle.dumps, pickle.loads), (joblib_dumps, joblib_loads)],
+    ids=["pickle", "joblib"],
+)
+
+
+@each_format
+@pytest.mark.parametrize("cls", CLASSES)
+def test_another_version_of_the_library_warns_and_still_predicts(
+    cls, dumps, loads, monkeypatch
+):
+    estimator = trained(cls)
+    monkeypatch.setattr(skbackprop.fitted, "__version__", "0.0.1")
+    stored = dumps(estimator)
+    monkeypatch.undo()
+    sentence = f"This {cls.__name__} was stored by version 0.0.1 .* by version 0.1.0"
+    with pytest.warns(UserWarning, match=sentence):
+        loaded = loads(stored)
+    assert_array_equal(loaded.predict(X), estimator.predict(X))
+    assert vars(loaded).keys() == vars(estimator).keys()
+
+
+@each_format
+def test_the_same_version_says_nothing(dumps, loads):
+    estimator = trained(BackpropClassifier)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loads(dumps(estimator))
+        loads(dumps(BackpropClassifier()))  # not fitted
+
+
+def test_a_copy_says_nothing_and_has_the_same_attributes():
+    estimator = trained(BackpropRegressor)
+    for copied in (copy.copy(estimator), copy.deepcopy(estimator)):
+        assert vars(copied).keys() == vars(estimator).keys()
+
+
+def test_what_was_stored_without_a_version_warns():
+    """As by a format that goes around ``__getstate__``."""
+    estimator = BackpropClassifier.__new__(BackpropClassifier)
+    with pytest.warns(UserWarning, match="stored by version unknown"):
+        estimator.__setstate__(vars(BackpropClassifier()).copy())
