@@ -19,6 +19,7 @@ from rules import (
     n_outputs_of,
     random_target,
 )
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropRegressor
@@ -69,6 +70,7 @@ def python_in_the_place_of_llvm(monkeypatch):
     for module in (numerics, losses):
         monkeypatch.setattr(module, "log1p_of_part", log1p)
     monkeypatch.setattr(engine, "translate", with_attributes)
+    monkeypatch.setattr(epoch, "prefetch", lambda a, row, place: None)
     monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)
     monkeypatch.setattr(engine, "_why_not_compiled", lambda: None)
     with warnings.catch_warnings():
@@ -138,6 +140,23 @@ def test_optimizers(optimizer):
 )
 def test_parameters(parameters):
     assert_same_as_numpy(SQUARED, activation="tanh", **parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"solver": "lbfgs"}, "takes no steps"),
+        ({"loss": type("Own", (type(SQUARED),), {})()}, "does not know Own"),
+    ],
+)
+def test_what_it_cannot_run_is_refused(parameters, match):
+    with pytest.raises(ValueError, match=match):
+        zeros(**parameters).fit(np.eye(3), np.ones(3))
+
+
+def test_sparse_rows_are_refused():
+    with pytest.raises(ValueError, match="takes dense X only"):
+        zeros().fit(sparse.eye_array(3, format="csr"), np.ones(3))
 
 
 def zeros(**parameters):

@@ -127,6 +127,9 @@ def test_nothing_is_opened_evaluated_or_connected():
 
 # The compiled engine reads its own source to see whether what it keeps is still good.
 ALLOWED = {("compilation.py", "read_bytes")}
+# Checkpoints of a stream go to the file that was named; ranks send each other errors.
+ALLOWED |= {("streaming.py", name) for name in ("open", "read_bytes", "loads")}
+ALLOWED |= {("mpi_engine.py", "loads")}
 CALLS = {"eval", "exec", "compile", "open", "__import__", "read_bytes", "read_text"}
 CALLS |= {"write_bytes", "write_text", "loads", "system", "Popen", "urlopen"}
 
