@@ -19,7 +19,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
 
 from . import parameters as rules
-from .callbacks import CallbackSupportMixin, Nobody, audience_of, with_callbacks
+from .callbacks import CallbackSupportMixin, NoCallbacks, callbacks_of, with_callbacks
 from .checkpoint import Checkpoint
 from .diagnosis import diagnose
 from .door import (
@@ -142,11 +142,11 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         """Train; return whether that went on from an earlier training."""
         state, y, data = self._begin(request)
         goes_on = state.epoch > 0
-        audience = Nobody()
+        callbacks = NoCallbacks()
         if not request.incremental:
-            audience = audience_of(self, request.X, request.y, request.sample_weight)
-        self._train(request, state, y, data, audience)
-        audience.dismiss(lambda: self._as_if_stopped(state))
+            callbacks = callbacks_of(self, request.X, request.y, request.sample_weight)
+        self._train(request, state, y, data, callbacks)
+        callbacks.end_fit(lambda: self._as_if_stopped(state))
         return goes_on
 
     def _noted_stream(self, request):
@@ -198,17 +198,17 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             "the columns of y": y.shape[1:],
         }
 
-    def _train(self, request, state, y, data, audience):
+    def _train(self, request, state, y, data, callbacks):
         given = self._enter_validation(request, data)
         if _is_lbfgs(self.solver):
             self._begin_curves(state, given is not None)
-            self._run_lbfgs(state, data, given, audience)
+            self._run_lbfgs(state, data, given, callbacks)
         else:
             splits = self.early_stopping and given is None
             self._begin_curves(state, splits or given is not None)
             self._arrange_rows(state, data, splits)
             validation = self._rows_set_aside(state, y, data) if splits else given
-            self._run_epochs(state, data, validation, request.incremental, audience)
+            self._run_epochs(state, data, validation, request.incremental, callbacks)
         self._conclude(state)
 
     def _check_parameters(self, request):
@@ -327,21 +327,23 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
 
     # -- the two ways to train ---------------------------------------------------------
 
-    def _run_epochs(self, state, data, validation, incremental, audience):
+    def _run_epochs(self, state, data, validation, incremental, callbacks):
         """Train until patience, target or max_iter ends it; partial_fit: one epoch."""
         plan = self._plan(state, incremental)
         state.refresh(plan)
         engine, state.engine = self._engine(plan, state, data)
         self._share.ready()
         patience = self._patience(self.n_iter_no_change, state)
-        reports = audience.announce(train(plan, state, data, engine))
+        reports = callbacks.wrap_epochs(train(plan, state, data, engine))
         if incremental:
-            self._is_over(next(reports), plan, state, patience, validation, audience)
+            self._is_over(next(reports), plan, state, patience, validation, callbacks)
             return
         before, checkpoint = state.vector.copy(), Checkpoint(state, shuffles=self.shuffle)
         try:
             for report in islice(reports, self.max_iter):
-                is_over = self._is_over(report, plan, state, patience, validation, audience)
+                is_over = self._is_over(
+                    report, plan, state, patience, validation, callbacks
+                )
                 is_over = self._share.same(is_over)
                 checkpoint.keep()
                 if is_over:
@@ -352,7 +354,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         except KeyboardInterrupt:
             self._go_back(checkpoint, state)
 
-    def _run_lbfgs(self, state, data, validation, audience):
+    def _run_lbfgs(self, state, data, validation, callbacks):
         """Train on all rows at once; an iteration counts as an epoch."""
         self._refuse_what_lbfgs_ignores(validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
@@ -366,7 +368,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
 
         def is_over(report):
             is_over = self._share.same(
-                self._is_over(report, plan, state, patience, validation, audience)
+                self._is_over(report, plan, state, patience, validation, callbacks)
             )
             checkpoint.keep()
             return is_over
@@ -459,10 +461,10 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
 
     # -- what is kept and what is said -------------------------------------------------
 
-    def _is_over(self, report, plan, state, patience, validation, audience):
+    def _is_over(self, report, plan, state, patience, validation, callbacks):
         """Record an epoch; say whether training should stop after it."""
         patience.watch(self._record(report, plan.objective, state, validation), state)
-        if audience.asks_to_stop(lambda: self._as_if_stopped(state)):
+        if callbacks.end_epoch(lambda: self._as_if_stopped(state)):
             self._say("A callback stopped the training.")
             return True
         if reached(self.target_loss, report.loss):

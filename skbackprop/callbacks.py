@@ -17,25 +17,31 @@ except ImportError:  # scikit-learn 1.6 to 1.8
         return method
 
 
-__all__ = ["Audience", "CallbackSupportMixin", "Nobody", "audience_of", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "FitCallbacks",
+    "NoCallbacks",
+    "callbacks_of",
+    "with_callbacks",
+]
 
 Attributes = Callable[[], dict[str, Any]]  # fitted ones, of a training that stopped now
 
 
-class Nobody:
-    """An audience without members: nothing is told, and nobody asks to stop."""
+class NoCallbacks:
+    """In the place of callbacks where an estimator has none: nothing happens."""
 
-    def announce(self, reports: Iterator[Any]) -> Iterator[Any]:
+    def wrap_epochs(self, reports: Iterator[Any]) -> Iterator[Any]:
         return reports
 
-    def asks_to_stop(self, attributes: Attributes) -> bool:
+    def end_epoch(self, attributes: Attributes) -> bool:
         return False
 
-    def dismiss(self, attributes: Attributes) -> None:
+    def end_fit(self, attributes: Attributes) -> None:
         pass
 
 
-class Audience:
+class FitCallbacks:
     """The callbacks of an estimator: one task for the fit, one below it per epoch.
 
     `attributes` is called only for a callback that asks for a `fitted_estimator`.
@@ -43,35 +49,42 @@ class Audience:
 
     def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self.news = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self.arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
-        self.fit = context.call_on_fit_task_begin(**self.news)
+        self.fit = context.call_on_fit_task_begin(**self.arguments)
         self.epoch: Any = None  # the one under way
 
-    def announce(self, reports: Iterator[Any]) -> Iterator[Any]:
+    def wrap_epochs(self, reports: Iterator[Any]) -> Iterator[Any]:
         """Yield the reports; tell of each epoch before it is trained."""
-        while True:
-            self._begin_epoch()
-            yield next(reports)
+        self._begin_epoch()
+        for report in reports:
+            yield report
+            self._begin_epoch()  # another one was asked for
 
     def _begin_epoch(self):
         context = self.fit.subcontext(task_name="epoch")
-        self.epoch = context.call_on_fit_task_begin(**self.news)
+        self.epoch = context.call_on_fit_task_begin(**self.arguments)
 
-    def asks_to_stop(self, attributes: Attributes) -> bool:
+    def end_epoch(self, attributes: Attributes) -> bool:
         """Tell of the end of an epoch; return whether a callback asks to stop."""
         if self.epoch is None:  # SciPy does not say when an iteration of L-BFGS begins
             self._begin_epoch()
         epoch, self.epoch = self.epoch, None
-        return epoch.call_on_fit_task_end(**self.news, reconstruction_attributes=attributes)
+        return epoch.call_on_fit_task_end(
+            **self.arguments, reconstruction_attributes=attributes
+        )
 
-    def dismiss(self, attributes: Attributes) -> None:
+    def end_fit(self, attributes: Attributes) -> None:
         """Tell of the end of the fit."""
-        self.fit.call_on_fit_task_end(**self.news, reconstruction_attributes=attributes)
+        self.fit.call_on_fit_task_end(
+            **self.arguments, reconstruction_attributes=attributes
+        )
 
 
-def audience_of(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Audience | Nobody:
-    """Return those who follow a fit that begins: the estimator's callbacks, or nobody."""
+def callbacks_of(
+    estimator: Any, X: Any, y: Any, sample_weight: Any
+) -> FitCallbacks | NoCallbacks:
+    """Return what tells the callbacks of an estimator of a fit that begins."""
     if not getattr(estimator, "_skl_callbacks", None):
-        return Nobody()
-    return Audience(estimator, X, y, sample_weight)
+        return NoCallbacks()
+    return FitCallbacks(estimator, X, y, sample_weight)

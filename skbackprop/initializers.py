@@ -62,6 +62,7 @@ class GlorotUniform(Spec):
         return len(self.factor) if np.ndim(self.factor) else None
 
     def check(self):
+        """Raise ValueError unless each factor is positive and finite, or left open."""
         if self.factor is None:
             return
         if not all(f in POSITIVE for f in np.atleast_1d(np.asarray(self.factor, object))):

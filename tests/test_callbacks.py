@@ -336,3 +336,14 @@ def test_the_progress_bar_shows_the_epochs(iris, capsys):
     out = capsys.readouterr().out
     assert "BackpropClassifier - fit" in out
     assert "100%" in out
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_progress_bar_of_a_search_shows_every_fit(iris, n_jobs, capsys, monkeypatch):
+    """Two folds and the refit."""
+    monkeypatch.setenv("COLUMNS", "200")  # else the names of the tasks are cut off
+    search = GridSearchCV(in_a_pipeline(make()), {}, cv=2, n_jobs=n_jobs)
+    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*iris)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "100%" in line]
+    assert sum("BackpropClassifier" in line for line in lines) == 3
