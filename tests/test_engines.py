@@ -539,13 +539,19 @@ def test_numba_is_imported_only_when_it_is_used():
 # -- the engine without Numba ----------------------------------------------------------
 
 
+class WithoutCache(types.ModuleType):
+    def __getattr__(self, name):
+        raise RuntimeError("cannot cache function: no locator available")
+
+
 @pytest.mark.parametrize(
     ("module", "match"),
     [
+        (WithoutCache("numba"), "finds no directory to keep compiled code in"),
         (None, r"needs Numba: pip install \"skbackprop\[numba\]\""),
         (types.ModuleType("numba"), "cannot import Numba: cannot import name 'config'"),
     ],
-    ids=["not installed", "broken"],
+    ids=["no cache", "not installed", "broken"],
 )
 def test_compiled_engine_says_why_numba_cannot_be_imported(
     module, match, X, y, monkeypatch
