@@ -173,7 +173,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         takes the better part of a minute. "auto" takes it for a training that is long
         enough to gain from it, judged by the shapes of data and network, and stays with
         its choice when training goes on. An object follows
-        :class:`skbackprop.engines.Engine`.
+        :class:`skbackprop.engines.Engine`; :class:`skbackprop.engines.MPIEngine` trains
+        with other processes.
 
     Attributes
     ----------

@@ -19,6 +19,8 @@ if find_spec("onnxruntime") is None:  # the extra integration is not installed
     collect_ignore.append("integration")
 if find_spec("numba") is None:  # it is optional
     collect_ignore.append("test_engines.py")
+if os.environ.get("NUMBA_DISABLE_JIT") != "1":  # kernels are compiled
+    collect_ignore.append("test_kernels_in_python.py")
 
 if find_spec("sklearn.callback") is None:  # scikit-learn before 1.9
     collect_ignore.append("test_callbacks.py")

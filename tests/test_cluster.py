@@ -16,10 +16,15 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, train_test_split
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    StratifiedKFold,
+    train_test_split,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -30,7 +35,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 ROOT = Path(__file__).parents[1]
-X, Y = load_iris(return_X_y=True)
+X, Y = load_breast_cancer(return_X_y=True)
+# lists travel with the tasks; an array of more than 1 kB lies on one worker, perhaps the
+# one that is killed
+SPLITS = [(a.tolist(), b.tolist()) for a, b in StratifiedKFold(3).split(X, Y)]
 GRID = {
     "backpropclassifier__alpha": [1e-4, 1.0, 100.0],
     "backpropclassifier__learning_rate_init": [1e-5, 1e-2],
@@ -69,8 +77,12 @@ def kill_once(marker, client_process, estimator, X, y):
 def new_search(search, scoring=scored):
     net = BackpropClassifier((8,), max_iter=30, random_state=0)
     pipeline = make_pipeline(StandardScaler(), net)
-    halving = {} if search is GridSearchCV else {"random_state": 0, "min_resources": 60}
-    return search(pipeline, GRID, cv=3, scoring=scoring, **halving)
+    halving = {} if search is GridSearchCV else {"random_state": 0, "min_resources": 180}
+    return search(pipeline, GRID, cv=SPLITS, scoring=scoring, **halving)
+
+
+def on_the_cluster():
+    return joblib.parallel_config(backend="dask", scatter=[X, Y])  # to every worker
 
 
 def assert_same_results(found, expected):
@@ -84,7 +96,7 @@ def assert_same_results(found, expected):
 @pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
 def test_a_search_on_the_cluster_finds_what_it_finds_locally(search, client):
     expected = new_search(search).fit(X, Y)
-    with joblib.parallel_config(backend="dask"):
+    with on_the_cluster():
         found = new_search(search).fit(X, Y)
     assert_same_results(found, expected)
 
@@ -94,7 +106,7 @@ def test_a_worker_killed_in_mid_search_loses_nothing(search, client, tmp_path):
     expected = new_search(search).fit(X, Y)
     marker = tmp_path / "killed"
     scoring = partial(kill_once, marker, os.getpid())
-    with joblib.parallel_config(backend="dask"):
+    with on_the_cluster():
         found = new_search(search, scoring).fit(X, Y)
     assert marker.exists()
     assert_same_results(found, expected)
@@ -134,7 +146,7 @@ def objective(trial):
     width = trial.suggest_categorical("width", [4, 16])
     clf = BackpropClassifier((width,), learning_rate_init=rate, random_state=0)
     for epoch in range(N_EPOCHS):
-        clf.partial_fit(X_train, y_train, classes=[0, 1, 2])
+        clf.partial_fit(X_train, y_train, classes=[0, 1])
         trial.report(clf.score(X_val, y_val), epoch)
         if trial.should_prune():
             raise TrialPruned

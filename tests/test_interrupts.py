@@ -279,7 +279,7 @@ def test_fault_at_any_line_leaves_the_earlier_fit_or_whole_epochs(
     name, exception, by_opcode, record_property
 ):
     n = n_points(name, by_opcode=by_opcode)
-    ends = check_faults(name, range(1, n, max(1, n // 200)), exception, by_opcode=by_opcode)
+    ends = check_faults(name, range(1, n, max(1, n // 120)), exception, by_opcode=by_opcode)
     record_property("faults injected", len(ends))
 
 

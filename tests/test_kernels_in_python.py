@@ -19,6 +19,7 @@ from rules import (
     n_outputs_of,
     random_target,
 )
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropRegressor
@@ -30,6 +31,7 @@ from skbackprop.engines.numba_engine import (
     losses,
     numerics,
     optimizers,
+    translation,
 )
 from skbackprop.optimizers import SGD, Lion, Rprop
 
@@ -41,6 +43,12 @@ def in_precision_of(x, numbers):
 def half_power_of_two(shifted):
     digits = 52 if shifted.dtype == np.float64 else 23
     return type(shifted)(2.0 ** (int(shifted - type(shifted)(1.5 * 2**digits)) - 1))
+
+
+def with_attributes(plan, state, data):
+    """Records have attributes where Numba compiles, and in a recarray."""
+    program = translation.translate(plan, state, data)
+    return program._replace(layers=program.layers.view(np.recarray))
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +69,13 @@ def python_in_the_place_of_llvm(monkeypatch):
     log1p = of_precision(numerics._log1p_of_part)
     for module in (numerics, losses):
         monkeypatch.setattr(module, "log1p_of_part", log1p)
+    monkeypatch.setattr(engine, "translate", with_attributes)
+    monkeypatch.setattr(epoch, "prefetch", lambda a, row, place: None)
     monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)
     monkeypatch.setattr(engine, "_why_not_compiled", lambda: None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # of scalars that overflow
         yield
 
 
@@ -131,9 +142,52 @@ def test_parameters(parameters):
     assert_same_as_numpy(SQUARED, activation="tanh", **parameters)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"solver": "lbfgs"}, "takes no steps"),
+        ({"loss": type("Own", (type(SQUARED),), {})()}, "does not know Own"),
+    ],
+)
+def test_what_it_cannot_run_is_refused(parameters, match):
+    with pytest.raises(ValueError, match=match):
+        zeros(**parameters).fit(np.eye(3), np.ones(3))
+
+
+def test_sparse_rows_are_refused():
+    with pytest.raises(ValueError, match="takes dense X only"):
+        zeros().fit(sparse.eye_array(3, format="csr"), np.ones(3))
+
+
+def zeros(**parameters):
+    settings = {"initializer": "zeros", "alpha": 0.0, "engine": NumbaEngine()}
+    return BackpropRegressor((), **settings, **parameters)
+
+
+def test_gradient_of_zeros_is_not_clipped():
+    net = zeros(clip_norm=1.0, max_iter=1).fit(np.eye(3), np.zeros(3))
+    assert not net.coefs_[0].any()
+
+
+def test_rprop_stays_where_the_learning_rate_is_zero():
+    net = zeros(solver=Rprop(), learning_rate=lambda *time: 0.0, max_iter=2)
+    assert not net.fit(np.eye(3), np.ones(3)).coefs_[0].any()
+
+
+def test_rows_that_are_not_aligned_in_memory():
+    bytes_of_rows = np.zeros(9 * 8 + 1, np.uint8)
+    X = bytes_of_rows[1:].view(np.float64).reshape(3, 3)
+    assert not X.flags.aligned
+    X += np.eye(3)
+    nets = [zeros(random_state=0, max_iter=3) for _ in range(2)]
+    for net, rows in zip(nets, [X, X.copy()], strict=True):
+        net.fit(rows, np.arange(3.0))
+    assert_allclose(nets[0].coefs_, nets[1].coefs_, rtol=0)
+
+
 def test_divergence():
     net = BackpropRegressor(
         (3,), solver="sgd", learning_rate=1e300, engine=NumbaEngine(), random_state=0
     )
-    with pytest.raises(ValueError, match="Training diverged"), np.errstate(all="ignore"):
+    with pytest.raises(ValueError, match="Training diverged"):
         net.fit(np.eye(3), [1.0, 2.0, 3.0])

@@ -111,7 +111,7 @@ class _Total:
 
     def __init__(self, network, vector, comm):
         self.comm = comm
-        self.part, self.buffer = (np.zeros(len(vector) + 2, vector.dtype) for _ in "12")
+        self.part, self.buffer = (np.zeros(len(vector) + 2, vector.dtype) for _ in range(2))
         self.own, self.gradient = (
             network.parameters(buffer[:-2]) for buffer in (self.part, self.buffer)
         )

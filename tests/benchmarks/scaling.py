@@ -138,6 +138,7 @@ def run_ranks(n_ranks):
         "PYTHONPATH": str(PAGE.parents[1]),
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_mpi_yield_when_idle": "1",  # who waits lets others work
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
     }
     mpirun = Path(sys.executable).parent / "mpirun"
@@ -180,13 +181,15 @@ def smallest_batch(n_ranks, update, row, seconds):
     return (n_ranks * (update + seconds) - 2 * update) / row
 
 
-def report(measured):
-    """Return the tables as Markdown."""
+def report(measured, load):
+    """Return the tables as Markdown; `load` is that of the machine before the start."""
     lines = {network: line_of(network, measured) for network in NETWORKS}
     return "\n\n".join(
         [
             f"Measured on {date.today()}: {platform.machine()}, {os.cpu_count()} cores, "
-            f"Python {platform.python_version()}, both ranks on one machine.",
+            f"Python {platform.python_version()}, both ranks on one machine. Its load was "
+            f"{load:.1f} before the start; above 1, ranks wait for processors and not only "
+            "for each other, and the figures of 2 ranks are too bad.",
             _table(
                 [
                     "network",
@@ -277,7 +280,8 @@ def main():
         return
     from report import replace_section
 
-    text = report(measure(options.rounds))
+    load = os.getloadavg()[0]
+    text = report(measure(options.rounds), load)
     print(text)
     if options.update_docs:
         PAGE.write_text(replace_section(PAGE.read_text(), text, "scaling.py"))

@@ -146,7 +146,7 @@ def fill_losses(code, target, z, delta, p):
         huber(target, z, delta, p)
     elif code == codes.QUANTILE:
         quantile(target, z, delta, p)
-    elif code == codes.LOG_COSH:
+    else:
         log_cosh(target, z, delta, p)
 
 
