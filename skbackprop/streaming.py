@@ -12,11 +12,26 @@ __all__ = ["ChunkReport", "train_on_chunks"]
 
 
 class ChunkReport(NamedTuple):
-    """What is known after a chunk; all counts begin with the first start."""
+    """What is known after a chunk; all counts begin with the first start.
 
-    n_pass: int  # the pass under way, from 1
-    n_chunk: int  # chunks of this pass that are done
-    n_done: int  # chunks of all passes that are done
+    Attributes
+    ----------
+    n_pass : int
+        The pass under way, from 1.
+
+    n_chunk : int
+        Chunks of this pass that are done.
+
+    n_done : int
+        Chunks of all passes that are done.
+
+    loss : float
+        The training loss of the chunk.
+    """
+
+    n_pass: int
+    n_chunk: int
+    n_done: int
     loss: float
 
 
