@@ -20,7 +20,6 @@ from sklearn.utils import check_array, check_random_state
 
 from . import parameters as rules
 from .callbacks import CallbackSupportMixin, NoCallbacks, callbacks_of, with_callbacks
-from .checkpoint import Checkpoint
 from .diagnosis import diagnose
 from .door import (
     check_rows_and_y,
@@ -32,6 +31,7 @@ from .door import (
 from .fitted import FittedNetwork
 from .initializers import GivenWeights
 from .share import ALONE, share_of
+from .snapshot import Snapshot
 from .state import Data, Plan, State
 from .stopping import Patience, reached
 from .training import minimize_lbfgs, train
@@ -338,21 +338,21 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if incremental:
             self._is_over(next(reports), plan, state, patience, validation, callbacks)
             return
-        before, checkpoint = state.vector.copy(), Checkpoint(state, shuffles=self.shuffle)
+        before, snapshot = state.vector.copy(), Snapshot(state, shuffles=self.shuffle)
         try:
-            for report in islice(reports, self.max_iter):
+            for report in islice(reports, min(self.max_iter, sys.maxsize)):
                 is_over = self._is_over(
                     report, plan, state, patience, validation, callbacks
                 )
                 is_over = self._share.same(is_over)
-                checkpoint.keep()
+                snapshot.keep()
                 if is_over:
                     break
             else:
                 _warn(f"Not converged after max_iter={self.max_iter} epochs. {REMEDY}")
             self._warn_of_problems(plan.objective, state, before, data)
         except KeyboardInterrupt:
-            self._go_back(checkpoint, state)
+            self._go_back(snapshot, state)
 
     def _run_lbfgs(self, state, data, validation, callbacks):
         """Train on all rows at once; an iteration counts as an epoch."""
@@ -364,13 +364,13 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         patience = self._patience(
             self.n_iter_no_change if state.watches_score else np.inf, state
         )
-        checkpoint = Checkpoint(state, shuffles=False)
+        snapshot = Snapshot(state, shuffles=False)
 
         def is_over(report):
             is_over = self._share.same(
                 self._is_over(report, plan, state, patience, validation, callbacks)
             )
-            checkpoint.keep()
+            snapshot.keep()
             return is_over
 
         options = {"maxiter": self.max_iter, "maxfun": self.max_fun, "gtol": self.tol}
@@ -381,7 +381,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             self._conclude_lbfgs(result, state)
             self._warn_of_problems(plan.objective, state, before, data)
         except KeyboardInterrupt:
-            self._go_back(checkpoint, state)
+            self._go_back(snapshot, state)
 
     def _conclude_lbfgs(self, result, state):
         self.loss_ = np.float64(result.fun)
@@ -390,9 +390,9 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if not result.success:
             _warn(f"L-BFGS stopped with the message {result.message!r}. {REMEDY}")
 
-    def _go_back(self, checkpoint, state):
+    def _go_back(self, snapshot, state):
         """Undo an epoch that was interrupted; without one before it, raise again."""
-        n_epochs = checkpoint.restore()
+        n_epochs = snapshot.restore()
         if n_epochs == 0 or not self._share.is_alone:
             raise  # the KeyboardInterrupt that brought us here
         for name in CURVES:

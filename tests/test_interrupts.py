@@ -278,7 +278,7 @@ class TickingStream(np.random.RandomState):
         return super().get_state(*args, **kwargs)
 
 
-def test_interrupt_while_a_checkpoint_is_kept_leaves_the_epoch_it_is_of():
+def test_interrupt_while_a_snapshot_is_kept_leaves_the_epoch_it_is_of():
     """The stream is noted when training begins, and again after 64 epochs."""
     net = BackpropRegressor(**SMALL, tol=0.0, max_iter=100)
     Bomb.set(2, KeyboardInterrupt)

@@ -48,7 +48,7 @@ FLOORS = {
     "engines": 6,
     "training": 7,
     "stopping": 8,
-    "checkpoint": 8,
+    "snapshot": 8,
     "diagnosis": 8,
     "derivatives": 8,
     "door": 8,

@@ -1,4 +1,4 @@
-"""A checkpoint: the end of the last complete epoch, should the next be interrupted."""
+"""A snapshot: the end of the last complete epoch, should the next be interrupted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from .state import State
 
-__all__ = ["Checkpoint"]
+__all__ = ["Snapshot"]
 
 EPOCHS_PER_NOTE = 64  # reading a random stream takes as long as a small epoch
 
 
-class Checkpoint:
+class Snapshot:
     """Copies of what an epoch changes, so that the state can be set back to its beginning.
 
     An interrupt may come at any moment, also while copies are made. So either the state
