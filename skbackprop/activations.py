@@ -6,7 +6,6 @@ whether `backward` is handed the activation or the net input.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import pi, sqrt
 from typing import Protocol
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from .spec import INFINITY, Spec, number
+from .spec import INFINITY, Spec, number, spec
 
 __all__ = [
     "ACTIVATIONS",
@@ -65,7 +64,7 @@ def slope(activation: Activation, z: NDArray, a: NDArray) -> NDArray | None:
     return None if (np.abs(of_one_unit[:, 1:]) > 0).any() else slope
 
 
-@dataclass(kw_only=True)
+@spec
 class Identity(Spec):
     """``a = z``."""
 
@@ -81,7 +80,7 @@ class Identity(Spec):
         pass  # a' = 1
 
 
-@dataclass(kw_only=True)
+@spec
 class Sigmoid(Spec):
     """``a = 1 / (1 + exp(-z))``, the logistic function."""
 
@@ -101,7 +100,7 @@ class Sigmoid(Spec):
         delta *= 1 - a  # a' = a (1 - a)
 
 
-@dataclass(kw_only=True)
+@spec
 class Tanh(Spec):
     """``a = tanh(z)``."""
 
@@ -116,7 +115,7 @@ class Tanh(Spec):
         delta *= 1 - a * a  # a' = 1 - a^2
 
 
-@dataclass(kw_only=True)
+@spec
 class Relu(Spec):
     """``a = max(z, 0)``; the derivative at the kink is taken as 0."""
 
@@ -131,7 +130,7 @@ class Relu(Spec):
         delta *= a > 0
 
 
-@dataclass(kw_only=True)
+@spec
 class LeakyRelu(Spec):
     """``a = z`` for z > 0, ``slope * z`` below (Maas, Hannun & Ng, 2013)."""
 
@@ -148,7 +147,7 @@ class LeakyRelu(Spec):
         delta *= np.where(a > 0, a.dtype.type(1), a.dtype.type(self.slope))
 
 
-@dataclass(kw_only=True)
+@spec
 class Elu(Spec):
     """``a = z`` for z > 0, ``alpha * (exp(z) - 1)`` below (Clevert et al., 2016)."""
 
@@ -168,7 +167,7 @@ class Elu(Spec):
         delta *= np.where(a > 0, a.dtype.type(1), a + self.alpha)
 
 
-@dataclass(kw_only=True)
+@spec
 class Selu(Spec):
     """``a = scale * elu(z)``, keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
 
@@ -192,7 +191,7 @@ class Selu(Spec):
         delta *= np.where(a > 0, scale, a + self.scale * self.alpha)
 
 
-@dataclass(kw_only=True)
+@spec
 class Gelu(Spec):
     """``a = z * Phi(z)``, Phi the normal distribution (Hendrycks & Gimpel, 2016)."""
 
@@ -207,7 +206,7 @@ class Gelu(Spec):
         delta *= ndtr(z) + z * np.exp(-z * z / 2) * (1 / sqrt(2 * pi))
 
 
-@dataclass(kw_only=True)
+@spec
 class Silu(Spec):
     """``a = z * sigmoid(z)``, also called swish (Elfwing, Uchibe & Doya, 2018)."""
 
@@ -223,7 +222,7 @@ class Silu(Spec):
         delta *= s * (1 + z * (1 - s))  # a' = s + z s (1 - s)
 
 
-@dataclass(kw_only=True)
+@spec
 class Mish(Spec):
     """``a = z * tanh(log(1 + exp(z)))`` (Misra, 2019)."""
 
@@ -239,7 +238,7 @@ class Mish(Spec):
         delta *= t + z * s * (1 - t * t)  # softplus' = sigmoid, tanh' = 1 - tanh^2
 
 
-@dataclass(kw_only=True)
+@spec
 class Softplus(Spec):
     """``a = log(1 + exp(z))``, a smooth relu (Dugas et al., 2001)."""
 
@@ -258,7 +257,7 @@ def _softplus(z):
     return np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0)  # nothing overflows
 
 
-@dataclass(kw_only=True)
+@spec
 class Exponential(Spec):
     """``a = exp(z)``, the output activation of a positive quantity."""
 
@@ -298,7 +297,7 @@ def subtract_largest(z: NDArray, out: NDArray) -> None:
     np.subtract(z, z.T.copy().max(axis=0)[:, np.newaxis], out=out)
 
 
-@dataclass(kw_only=True)
+@spec
 class Softmax(Spec):
     """``a_k = exp(z_k) / sum_j exp(z_j)``: the units of a layer share one."""
 

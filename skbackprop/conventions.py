@@ -8,13 +8,12 @@ in floating point, so both give the same weights to the last bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import Spec
+from .spec import Spec, spec
 
 __all__ = ["CONVENTIONS", "ErrorConvention", "OutputMinusTarget", "TargetMinusOutput"]
 
@@ -42,7 +41,7 @@ class ErrorConvention(Protocol):
         """Move the parameters by the update, in place."""
 
 
-@dataclass(kw_only=True)
+@spec
 class OutputMinusTarget(Spec):
     """``error = output - target``: signals point uphill, the update is subtracted."""
 
@@ -63,7 +62,7 @@ class OutputMinusTarget(Spec):
         vector -= update
 
 
-@dataclass(kw_only=True)
+@spec
 class TargetMinusOutput(Spec):
     """``error = target - output``: signals point downhill, the update is added."""
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import INFINITY, Interval, Spec, number
+from .spec import INFINITY, Interval, Spec, number, spec
 
 __all__ = [
     "INITIALIZERS",
@@ -46,7 +46,7 @@ class Initializer(Protocol):
         """Fill `out`; `weights_shape` is ``(fan_in, fan_out)`` for both kinds."""
 
 
-@dataclass(kw_only=True)
+@spec
 class GlorotUniform(Spec):
     """Weights and biases ``uniform(-b, b)``, ``b = sqrt(factor / (fan_in + fan_out))``.
 
@@ -84,7 +84,7 @@ def _uniform(rng, variance, shape):
     return rng.uniform(-bound, bound, shape)
 
 
-@dataclass(kw_only=True)
+@spec
 class GlorotNormal(Spec):
     """Normal weights of variance ``2 / (fan_in + fan_out)``, biases zero."""
 
@@ -93,7 +93,7 @@ class GlorotNormal(Spec):
         out[...] = 0 if kind == "bias" else rng.normal(0, np.sqrt(variance), out.shape)
 
 
-@dataclass(kw_only=True)
+@spec
 class HeUniform(Spec):
     """Uniform weights of variance ``2 / fan_in``, biases zero (He et al., 2015)."""
 
@@ -102,7 +102,7 @@ class HeUniform(Spec):
         out[...] = 0 if kind == "bias" else _uniform(rng, variance, out.shape)
 
 
-@dataclass(kw_only=True)
+@spec
 class HeNormal(Spec):
     """Normal weights of variance ``2 / fan_in``, biases zero (He et al., 2015)."""
 
@@ -111,7 +111,7 @@ class HeNormal(Spec):
         out[...] = 0 if kind == "bias" else rng.normal(0, np.sqrt(variance), out.shape)
 
 
-@dataclass(kw_only=True)
+@spec
 class LecunUniform(Spec):
     """Uniform weights of variance ``1 / fan_in``, biases zero (LeCun et al., 1998)."""
 
@@ -120,7 +120,7 @@ class LecunUniform(Spec):
         out[...] = 0 if kind == "bias" else _uniform(rng, variance, out.shape)
 
 
-@dataclass(kw_only=True)
+@spec
 class LecunNormal(Spec):
     """Normal weights of variance ``1 / fan_in``, biases zero (LeCun et al., 1998)."""
 
@@ -129,7 +129,7 @@ class LecunNormal(Spec):
         out[...] = 0 if kind == "bias" else rng.normal(0, np.sqrt(variance), out.shape)
 
 
-@dataclass(kw_only=True)
+@spec
 class Uniform(Spec):
     """Weights and biases ``uniform(-bound, bound)``."""
 
@@ -139,7 +139,7 @@ class Uniform(Spec):
         out[...] = rng.uniform(-self.bound, self.bound, out.shape)
 
 
-@dataclass(kw_only=True)
+@spec
 class Normal(Spec):
     """Weights and biases normal with mean 0 and the given standard deviation."""
 
@@ -149,7 +149,7 @@ class Normal(Spec):
         out[...] = rng.normal(0, self.deviation, out.shape)
 
 
-@dataclass(kw_only=True)
+@spec
 class Orthogonal(Spec):
     """Weights with orthonormal rows or columns times a gain, biases zero.
 
@@ -170,7 +170,7 @@ class Orthogonal(Spec):
         out[...] = q if fan_in >= fan_out else q.T
 
 
-@dataclass(kw_only=True)
+@spec
 class Zeros(Spec):
     """Weights and biases zero: all units of a layer then learn the same."""
 

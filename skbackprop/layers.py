@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .activations import Activation
-from .spec import Spec
+from .spec import Spec, spec
 
 __all__ = ["Dense", "LayerParameters", "LayerWork"]
 
@@ -44,7 +43,7 @@ def matrix_product(a, b, out):
         out[...] = a @ b
 
 
-@dataclass(kw_only=True)
+@spec
 class Dense(Spec):
     """A fully connected layer: ``z = below @ weights + bias``, ``a = activation(z)``.
 

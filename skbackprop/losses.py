@@ -8,7 +8,7 @@ derivative of exactly the number that is returned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from math import log
 from typing import Protocol
@@ -25,7 +25,7 @@ from .activations import (
     row_sums,
     subtract_largest,
 )
-from .spec import INFINITY, Rule, Spec, number
+from .spec import INFINITY, Rule, Spec, number, spec
 
 __all__ = [
     "CLASSIFIER_LOSSES",
@@ -78,7 +78,7 @@ def _mean(per_sample, delta, sample_weight):
     return float(per_sample @ share)
 
 
-@dataclass(kw_only=True)
+@spec
 class LogLoss(Spec):
     """``-sum_k t_k log softmax(z)_k`` for targets that sum to one.
 
@@ -121,7 +121,7 @@ class LogLoss(Spec):
         return _mean(per_sample, delta, sample_weight)
 
 
-@dataclass(kw_only=True)
+@spec
 class BinaryLogLoss(Spec):
     """``-sum_k [t_k log o_k + (1 - t_k) log(1 - o_k)]`` with ``o = sigmoid(z)``.
 
@@ -150,7 +150,7 @@ class BinaryLogLoss(Spec):
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
-@dataclass(kw_only=True)
+@spec
 class Focal(Spec):
     """``-sum_k t_k (1 - o_k)^gamma log o_k`` with ``o = softmax(z)``.
 
@@ -198,7 +198,7 @@ def _check_distribution(target, name):
         )
 
 
-@dataclass(kw_only=True)
+@spec
 class SquaredError(Spec):
     """``sum_k (t_k - o_k)^2 / 2`` with ``o = link(z)``, any activation as the link."""
 
@@ -222,7 +222,7 @@ class SquaredError(Spec):
         return _mean(per_sample, delta, sample_weight)
 
 
-@dataclass(kw_only=True)
+@spec
 class Poisson(Spec):
     """``sum_k [t_k log(t_k / o_k) - t_k + o_k]`` with ``o = exp(z)``: half the deviance."""
 
@@ -249,7 +249,7 @@ class Poisson(Spec):
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
-@dataclass(kw_only=True)
+@spec
 class Gamma(Spec):
     """``sum_k [t_k / o_k - log(t_k / o_k) - 1]`` with ``o = exp(z)``: half the deviance."""
 
@@ -273,7 +273,7 @@ class Gamma(Spec):
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
-@dataclass(kw_only=True)
+@spec
 class AbsoluteError(Spec):
     """``sum_k |t_k - z_k|``: the outputs estimate medians."""
 
@@ -290,7 +290,7 @@ class AbsoluteError(Spec):
         return _mean(per_sample, delta, sample_weight)
 
 
-@dataclass(kw_only=True)
+@spec
 class Huber(Spec):
     """Squares for small errors, absolute values for large ones (Huber, 1964).
 
@@ -313,7 +313,7 @@ class Huber(Spec):
         return _mean(loss.sum(axis=1), delta, sample_weight)
 
 
-@dataclass(kw_only=True)
+@spec
 class Quantile(Spec):
     """``sum_k max(q (t_k - z_k), (1 - q) (z_k - t_k))``: the outputs estimate quantiles.
 
@@ -334,7 +334,7 @@ class Quantile(Spec):
         return _mean((delta * error).sum(axis=1), delta, sample_weight)
 
 
-@dataclass(kw_only=True)
+@spec
 class LogCosh(Spec):
     """``sum_k log cosh(z_k - t_k)``: a smooth absolute error."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from .activations import Activation, Identity
 from .dropout import fill_mask
 from .initializers import Initializer
 from .layers import Dense, LayerParameters, LayerWork
-from .spec import Spec
+from .spec import Spec, spec
 
 __all__ = ["Network", "Parameters"]
 
@@ -28,7 +27,7 @@ class Parameters(NamedTuple):
     layers: list[LayerParameters]
 
 
-@dataclass(kw_only=True)
+@spec
 class Network(Spec):
     """Dense layers, the last one without an activation: the loss owns that."""
 

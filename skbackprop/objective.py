@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from .conventions import ErrorConvention
 from .layers import LayerWork
 from .losses import Loss
 from .network import Network, Parameters
-from .spec import Spec
+from .spec import Spec, spec
 
 __all__ = ["Batch", "Objective", "cache_blocks"]
 
@@ -41,7 +40,7 @@ def cache_blocks(size: int) -> tuple[slice, ...]:
     return tuple(slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
-@dataclass(kw_only=True)
+@spec
 class Objective(Spec):
     """``loss + alpha / 2 * sum(weights^2) / weight_sum``, and its signal.
 

@@ -7,13 +7,12 @@ odd in the gradient, so that the error convention changes no result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import INFINITY, Spec, number, switch
+from .spec import INFINITY, Spec, number, spec, switch
 
 __all__ = [
     "OPTIMIZERS",
@@ -50,7 +49,7 @@ class Optimizer(Protocol):
         """Turn `gradient` into the weight update, in place; `t` counts steps from 1."""
 
 
-@dataclass(kw_only=True)
+@spec
 class SGD(Spec):
     """Gradient descent with momentum (Rumelhart, Hinton & Williams, 1986).
 
@@ -93,7 +92,7 @@ class SGD(Spec):
             gradient += self.momentum * velocity
 
 
-@dataclass(kw_only=True)
+@spec
 class Adam(Spec):
     """Adaptive moments (Kingma & Ba, 2015), *Adam: a method for stochastic optimization*.
 
@@ -148,7 +147,7 @@ class Adam(Spec):
         return rate * (1 - self.beta_1) / scale, self.epsilon / scale
 
 
-@dataclass(kw_only=True)
+@spec
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter, 2019).
 
@@ -160,7 +159,7 @@ class AdamW(Adam):
     weight_decay: float = number(0.01, 0, INFINITY, "[)")
 
 
-@dataclass(kw_only=True)
+@spec
 class NAdam(Spec):
     """Adam with Nesterov's look ahead (Dozat, 2016), with a constant beta_1.
 
@@ -203,7 +202,7 @@ class NAdam(Spec):
         gradient *= learning_rate
 
 
-@dataclass(kw_only=True)
+@spec
 class RMSprop(Spec):
     """Divide by a running root mean square (Tieleman & Hinton, 2012, lecture 6.5).
 
@@ -234,7 +233,7 @@ class RMSprop(Spec):
         gradient *= learning_rate
 
 
-@dataclass(kw_only=True)
+@spec
 class Adagrad(Spec):
     """Divide by the root of all squares so far (Duchi, Hazan & Singer, 2011).
 
@@ -263,7 +262,7 @@ class Adagrad(Spec):
         gradient *= learning_rate
 
 
-@dataclass(kw_only=True)
+@spec
 class Rprop(Spec):
     """A step size of its own for every parameter (Riedmiller & Braun, 1993).
 
@@ -306,7 +305,7 @@ class Rprop(Spec):
         gradient *= learning_rate
 
 
-@dataclass(kw_only=True)
+@spec
 class Lion(Spec):
     """Only the sign of a momentum moves the weights (Chen et al., 2023).
 

@@ -7,12 +7,12 @@ the state, as a factor on the rate and not as a rate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import cos, pi
 from numbers import Integral
 from typing import Protocol
 
-from .spec import INFINITY, Rule, Spec, number
+from .spec import INFINITY, Rule, Spec, number, spec
 
 __all__ = [
     "SCHEDULES",
@@ -40,7 +40,7 @@ class Schedule(Protocol):
         """Return the learning rate; `samples_seen` counts whole epochs only."""
 
 
-@dataclass(kw_only=True)
+@spec
 class Constant(Spec):
     """``rate = learning_rate_init``.
 
@@ -53,7 +53,7 @@ class Constant(Spec):
         return self.learning_rate_init
 
 
-@dataclass(kw_only=True)
+@spec
 class InverseScaling(Spec):
     """``rate = learning_rate_init / (samples_seen + 1) ** power_t``."""
 
@@ -66,7 +66,7 @@ class InverseScaling(Spec):
         return self.learning_rate_init / (samples_seen + 1) ** self.power_t
 
 
-@dataclass(kw_only=True)
+@spec
 class Exponential(Spec):
     """``rate = learning_rate_init * decay ** epoch``."""
 
@@ -77,7 +77,7 @@ class Exponential(Spec):
         return self.learning_rate_init * self.decay**epoch
 
 
-@dataclass(kw_only=True)
+@spec
 class Step(Spec):
     """``rate = learning_rate_init * factor ** (epoch // every)``."""
 
@@ -89,7 +89,7 @@ class Step(Spec):
         return self.learning_rate_init * self.factor ** (epoch // self.every)
 
 
-@dataclass(kw_only=True)
+@spec
 class Cosine(Spec):
     """Half a cosine from `learning_rate_init` to `floor` in `n_epochs`, after a warm-up.
 
@@ -115,7 +115,7 @@ class Cosine(Spec):
         return self.floor + (self.learning_rate_init - self.floor) * _half_cosine(done)
 
 
-@dataclass(kw_only=True)
+@spec
 class OneCycle(Spec):
     """Up from ``learning_rate_init / start``, then down to ``learning_rate_init / end``.
 
@@ -138,7 +138,7 @@ class OneCycle(Spec):
         return peak / self.end + (peak - peak / self.end) * _half_cosine(done)
 
 
-@dataclass(kw_only=True)
+@spec
 class Warmup(Spec):
     """Rise linearly in `n_epochs` to what the schedule `then` says, and follow it.
 
@@ -159,7 +159,7 @@ class Warmup(Spec):
         return react is not None and react(memory, n_stale, learning_rate)
 
 
-@dataclass(kw_only=True)
+@spec
 class Plateau(Spec):
     """Multiply the rate by `factor` when training stalls, until it is at or below `floor`.
 
@@ -184,7 +184,7 @@ class Plateau(Spec):
         return True
 
 
-@dataclass(kw_only=True)
+@spec
 class Adaptive(Plateau):
     """Scikit-learn's "adaptive": a plateau schedule that divides by 5."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -24,6 +24,7 @@ __all__ = [
     "complete",
     "number",
     "resolve",
+    "spec",
     "switch",
 ]
 
@@ -107,12 +108,26 @@ def switch(default: bool) -> Any:
     return field(default=default, metadata={"allowed": BOOL})
 
 
-@dataclass(kw_only=True)
+T = TypeVar("T", bound="Spec")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def spec(cls: type[T]) -> type[T]:
+    """Make the fields of a :class:`Spec` its parameters: a dataclass of keywords.
+
+    Representation and comparison come from `Spec`, once, instead of being compiled for
+    each of the many classes at every import.
+    """
+    return dataclass(kw_only=True, repr=False, eq=False)(cls)
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
 class Spec:
     """A rule as a parameter holder, with scikit-learn's ``get_params`` and ``set_params``.
 
-    Subclasses are dataclasses; their fields are their parameters. A rule asked for by
-    name takes those listed in `from_estimator` from the estimator's parameters.
+    Subclasses are decorated with :func:`spec`, which makes their fields their parameters.
+    A rule asked for by name takes those listed in `from_estimator` from the estimator's
+    parameters.
     """
 
     from_estimator: ClassVar[tuple[str, ...]] = ()
@@ -141,6 +156,15 @@ class Spec:
             else:
                 setattr(self, name, value)
         return self
+
+    def __repr__(self) -> str:
+        params = self.get_params(deep=False).items()
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in params)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.get_params(deep=False) == other.get_params(deep=False)
 
     def check(self) -> None:
         """Raise ValueError when a parameter is not what its field declares."""

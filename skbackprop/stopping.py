@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from .spec import Spec
+from .spec import Spec, spec
 from .state import Plan, State
 
 __all__ = ["Patience", "reached"]
@@ -15,7 +13,7 @@ def reached(target_loss: float | None, loss: float) -> bool:
     return target_loss is not None and loss <= target_loss
 
 
-@dataclass(kw_only=True)
+@spec
 class Patience(Spec):
     """Stop after more than `patience` epochs without an improvement of `tol`.
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -533,3 +534,32 @@ def test_numba_is_imported_only_when_it_is_used():
     """
     )
     assert result.stdout.split() == ["False", "True"], result.stderr
+
+
+# -- the engine without Numba ----------------------------------------------------------
+
+
+class WithoutCache(types.ModuleType):
+    def __getattr__(self, name):
+        raise RuntimeError("cannot cache function: no locator available")
+
+
+@pytest.mark.parametrize(
+    ("module", "match"),
+    [
+        (WithoutCache("numba"), "finds no directory to keep compiled code in"),
+        (None, r"needs Numba: pip install \"skbackprop\[numba\]\""),
+        (types.ModuleType("numba"), "cannot import Numba: cannot import name 'config'"),
+    ],
+    ids=["no cache", "not installed", "broken"],
+)
+def test_compiled_engine_says_why_numba_cannot_be_imported(
+    module, match, X, y, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "numba", module)
+    with pytest.raises(ValueError, match=match):
+        fitted("numba", X, y)
+
+
+def test_one_process_that_compiles_has_nothing_to_sum(X):
+    assert NumbaEngine().reduce(X) is X

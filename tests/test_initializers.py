@@ -306,6 +306,10 @@ def test_glorot_factor_that_is_not_positive_is_refused(factor, Xy):
         regressor.fit(*Xy)
 
 
+def test_given_weights_are_not_printed_number_by_number(given):
+    assert repr(GivenWeights(*given)) == "GivenWeights(<2 layers>)"
+
+
 @pytest.mark.parametrize("factor", [[6], [6, 6, 6], []])
 def test_glorot_factors_for_fewer_or_more_layers_are_refused(factor, Xy):
     regressor = BackpropRegressor((4,), initializer=GlorotUniform(factor=factor))

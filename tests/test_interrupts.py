@@ -231,6 +231,7 @@ RULES = {
     "loss": {"loss": TickingLoss()},
     "optimizer": {"solver": TickingSGD(momentum=0.9)},
     "schedule": {"solver": "sgd", "learning_rate": ticking_schedule},
+    "iteration": {"loss": TickingLoss(), "solver": "lbfgs", "batch_size": "auto"},
     "scorer": {"early_stopping": True, "scoring": ticking_scorer},
 }
 
@@ -241,7 +242,7 @@ def test_rule_that_fails_at_any_of_its_calls_loses_nothing(
     name, exception, record_property
 ):
     def make(max_iter=3):
-        net = BackpropRegressor(**SMALL, **RULES[name], warm_start=True, max_iter=2)
+        net = BackpropRegressor(**SMALL | RULES[name], warm_start=True, max_iter=2)
         return net.fit(X, Y).set_params(max_iter=max_iter)
 
     Bomb.set(None, None)
@@ -269,6 +270,23 @@ def test_rule_that_fails_at_any_of_its_calls_loses_nothing(
             each.set_params(max_iter=2).fit(X, Y)
         assert is_equal(learnt(net), learnt(twin))
     record_property("faults injected", n_calls)
+
+
+class TickingStream(np.random.RandomState):
+    def get_state(self, *args, **kwargs):
+        Bomb.tick()
+        return super().get_state(*args, **kwargs)
+
+
+def test_interrupt_while_a_checkpoint_is_kept_leaves_the_epoch_it_is_of():
+    """The stream is noted when training begins, and again after 64 epochs."""
+    net = BackpropRegressor(**SMALL, tol=0.0, max_iter=100)
+    Bomb.set(2, KeyboardInterrupt)
+    with pytest.warns(ConvergenceWarning, match="parameters of epoch 64"):
+        net.set_params(random_state=TickingStream(0)).fit(X, Y)
+    Bomb.set(None, None)
+    expected = BackpropRegressor(**SMALL, tol=0.0, max_iter=64).fit(X, Y)
+    assert is_equal(learnt(net), learnt(expected))
 
 
 @pytest.mark.faults

@@ -396,3 +396,15 @@ def test_classifier_loss_by_name_is_the_object(name, kind, loss, X, rng):
     assert name in CLASSIFIER_LOSSES
     assert np.array_equal(by_name.predict_proba(X), by_object.predict_proba(X))
     assert by_name.loss_curve_ == by_object.loss_curve_
+
+
+def test_focal_loss_predicts_probabilities_like_the_log_loss():
+    z = np.array([[0.0, 1.0, -2.0], [30.0, 0.0, 800.0]])
+    assert_allclose(_link(Focal(), z), _link(LogLoss(), z), rtol=1e-15)
+    assert_allclose(_link(Focal(), z), special.softmax(z, axis=1), rtol=1e-13)
+
+
+def _link(loss, z):
+    out = np.empty_like(z)
+    loss.predict(z, out)
+    return out

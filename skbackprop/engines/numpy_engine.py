@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,14 +13,14 @@ from scipy.sparse import issparse
 from ..layers import LayerWork
 from ..network import Parameters
 from ..objective import Batch, cache_blocks
-from ..spec import Spec
+from ..spec import Spec, spec
 from ..state import Data, Plan, State
 from .base import check_finite
 
 __all__ = ["NumpyEngine", "clip", "move", "training_step"]
 
 
-@dataclass(kw_only=True)
+@spec
 class NumpyEngine(Spec):
     """Always there, and what the other engines are compared with."""
 

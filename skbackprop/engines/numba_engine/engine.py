@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from ...spec import Spec
+from ...spec import Spec, spec
 from ...state import Data, Plan, State
 from ..base import check_finite
 from .translation import constant, memory_of, obstacle, translate
@@ -22,7 +21,7 @@ SAVED_PER_PARAMETER = 1.2e-9  # in each step
 USUAL_EPOCHS = 50
 
 
-@dataclass(kw_only=True)
+@spec
 class NumbaEngine(Spec):
     """Gives the numbers of the NumPy engine to rounding, and releases the GIL."""
 
