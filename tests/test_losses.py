@@ -402,6 +402,9 @@ def test_focal_loss_predicts_probabilities_like_the_log_loss():
     z = np.array([[0.0, 1.0, -2.0], [30.0, 0.0, 800.0]])
     assert_allclose(_link(Focal(), z), _link(LogLoss(), z), rtol=1e-15)
     assert_allclose(_link(Focal(), z), special.softmax(z, axis=1), rtol=1e-13)
+    log_output = np.empty_like(z)
+    Focal().log_predict(z, out=log_output)
+    assert_allclose(log_output, special.log_softmax(z, axis=1), rtol=1e-13)
 
 
 def _link(loss, z):
