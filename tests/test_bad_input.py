@@ -467,7 +467,8 @@ def test_divergence_in_the_last_step_is_noticed(X, y):
 def test_overflow_of_squared_gradients_is_an_error(name, X, y):
     """An infinite second moment would divide every later update down to zero."""
     clf = BackpropClassifier(**SMALL | {"solver": name})
-    with pytest.raises(ValueError, match="the moments of the gradient are not finite"):
+    # the engines round an infinite moment to different updates, 0 or NaN
+    with pytest.raises(ValueError, match=r"Training diverged: .* (not finite|became nan)"):
         clf.fit(1e200 * X, y)
 
 
