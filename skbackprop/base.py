@@ -46,7 +46,7 @@ CURVES = (
     "validation_loss_curve_",
 )
 CONCLUSIONS = ("best_loss_", "n_iter_", "t_", "_state")  # what `_conclude` sets
-DIAGNOSED_ROWS = 500  # enough to see what is wrong, and cheap beside an epoch
+DIAGNOSED_ROWS = 300  # enough to see what is wrong, and cheap beside an epoch
 REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
 
 
@@ -350,6 +350,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                     break
             else:
                 _warn(f"Not converged after max_iter={self.max_iter} epochs. {REMEDY}")
+            reports.close()  # gives the work arrays back
             self._warn_of_problems(plan.objective, state, before, data)
         except KeyboardInterrupt:
             self._go_back(snapshot, state)
