@@ -270,13 +270,6 @@ def _schedule(estimator):
     return rules.make_schedule(vars(estimator), type(estimator).__name__)
 
 
-def _rate(estimator):
-    """Return the learning rate of the next step."""
-    state = State(**estimator._state)
-    rate = _schedule(estimator)(state.step, state.epoch, state.samples_seen)
-    return float(rate) * state.schedule_memory["factor"]
-
-
 # -- to scikit-learn: fitted attributes ------------------------------------------------
 
 
@@ -327,7 +320,7 @@ def _give_memory(estimator, mlp):
     elif type(optimizer) is SGD:
         velocity = uphill(state.optimizer_memory["velocity"])
         theirs.velocities = _arrays(estimator, -velocity)  # theirs is added
-        theirs.learning_rate = _rate(estimator)
+        theirs.learning_rate = state.learning_rate(_schedule(estimator))
     else:
         m, v = uphill(state.optimizer_memory["m"]), state.optimizer_memory["v"]
         theirs.ms = _arrays(estimator, m * (1 - optimizer.beta_1))

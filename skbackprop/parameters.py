@@ -348,18 +348,23 @@ def make_engine(
     """
     if not isinstance(value, str):
         engine, name = value, None
+    elif value == "auto":
+        return _chosen_engine(plan, data, before)
     else:
-        if value != "auto":
-            name = value
-        elif before in ENGINES and ENGINES[before]().why_not(plan, data) is None:
-            name = before
-        else:
-            name = fastest(plan, data)
-        engine = ENGINES[name]()
+        engine, name = ENGINES[value](), value
     obstacle = engine.why_not(plan, data)
     if obstacle is not None:
         raise ValueError(f"{obstacle} With engine='auto' another engine takes over.")
     return engine, name
+
+
+def _chosen_engine(plan, data, before):
+    if before in ENGINES:
+        engine = ENGINES[before]()
+        if engine.why_not(plan, data) is None:
+            return engine, before
+    name = fastest(plan, data)
+    return ENGINES[name](), name
 
 
 def make_convention(value: str) -> ErrorConvention:
