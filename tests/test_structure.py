@@ -157,7 +157,12 @@ def test_optional_packages_are_not_imported_with_the_package():
         *("numba", "matplotlib", "onnx", "skl2onnx", "skops", "mlflow", "torch", "mpi4py"),
         "distributed",
     ]
-    code = f"import skbackprop, sys; print(sorted(set(sys.modules) & set({optional})))"
+    code = "from skbackprop import *; import sys; "  # what comes on first use, too
+    code += f"print(sorted(set(sys.modules) & set({optional})))"
+    assert printed_by_fresh_interpreter(code).strip() == "[]"
+
+
+def printed_by_fresh_interpreter(code):
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -165,7 +170,7 @@ def test_optional_packages_are_not_imported_with_the_package():
         check=True,
         cwd=PACKAGE.parent,
     )
-    assert result.stdout.strip() == "[]"
+    return result.stdout
 
 
 # -- functions -------------------------------------------------------------------------
@@ -279,6 +284,19 @@ def test_public_names():
 
 def test_public_names_exist():
     assert all(hasattr(skbackprop, name) for name in skbackprop.__all__)
+    assert set(skbackprop.__all__) <= set(dir(skbackprop))
+    with pytest.raises(AttributeError, match="no attribute 'to_pytorch'"):
+        _ = skbackprop.to_pytorch
+
+
+def test_what_training_does_not_need_is_imported_on_first_use():
+    """In a fresh interpreter: scikit-learn's own networks are imported by interop."""
+    later = ["skbackprop.displays", "skbackprop.interop", "sklearn.neural_network"]
+    code = (
+        "import skbackprop, sys; print(*set(sys.modules) & set({0}));"
+        "skbackprop.displays, skbackprop.to_sklearn; print(*set({0}) - set(sys.modules))"
+    )
+    assert printed_by_fresh_interpreter(code.format(later)) == "\n\n"
 
 
 @pytest.mark.parametrize("cls", CLASSES)
