@@ -1,6 +1,7 @@
 """What every test runs under: one BLAS thread, and scikit-learn's array API checks."""
 
 import os
+import warnings
 from importlib.util import find_spec
 
 # Before NumPy and SciPy are imported. The environment also reaches joblib's workers.
@@ -10,6 +11,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from skbackprop.engines import NumbaEngine  # noqa: E402
@@ -43,6 +45,14 @@ def default_engine():
 def one_blas_thread():
     """Sums taken by several threads may differ in the last bit from run to run."""
     with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture
+def few_epochs():
+    """For trainings that need not converge: ``pytest.mark.usefixtures("few_epochs")``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         yield
 
 

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pytest
+from fitted import parameters_of
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
@@ -47,11 +47,6 @@ SETTINGS = {
 def iris():
     X, y = load_iris(return_X_y=True)
     return StandardScaler().fit_transform(X), y
-
-
-def parameters_of(estimator):
-    arrays = [*estimator.coefs_, *estimator.intercepts_]
-    return np.concatenate([array.ravel() for array in arrays])
 
 
 def by_pickle(estimator):

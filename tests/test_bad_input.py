@@ -3,14 +3,13 @@
 import copy
 import inspect
 import re
-import warnings
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from rules import LINKS, LOSSES, OPTIMIZER_OBJECTS, SCHEDULE_OBJECTS
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Relu
@@ -21,6 +20,8 @@ from skbackprop.losses import LogLoss, SquaredError
 from skbackprop.optimizers import SGD
 from skbackprop.schedules import Constant
 
+pytestmark = pytest.mark.usefixtures("few_epochs")
+
 CLASSES = [BackpropClassifier, BackpropRegressor]
 SMALL = {
     "hidden_layer_sizes": (4,),
@@ -29,13 +30,6 @@ SMALL = {
     "max_iter": 3,
     "random_state": 0,
 }
-
-
-@pytest.fixture(autouse=True)
-def few_epochs():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
 
 
 # -- parameters ------------------------------------------------------------------------

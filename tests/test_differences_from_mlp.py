@@ -12,6 +12,7 @@ import pickletools
 
 import numpy as np
 import pytest
+from fitted import parameters_of
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_expit, log_softmax
 from sklearn.linear_model import Ridge
@@ -48,12 +49,6 @@ def classes(outputs):
 @pytest.fixture
 def labels(outputs):
     return (outputs > 0).astype(int)
-
-
-def parameters_of(estimator):
-    """Return a copy of all weights and biases in one array."""
-    arrays = [*estimator.coefs_, *estimator.intercepts_]
-    return np.concatenate([array.ravel() for array in arrays])
 
 
 def net_output_of(estimator, X):

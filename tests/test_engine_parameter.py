@@ -2,27 +2,21 @@
 
 import pickle
 import sys
-import warnings
 from collections import Counter
 
 import numpy as np
 import pytest
+from fitted import parameters_of
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.engines import NumbaEngine, NumpyEngine
 
+pytestmark = pytest.mark.usefixtures("few_epochs")
+
 CLASSES = [BackpropClassifier, BackpropRegressor]
 SMALL = {"hidden_layer_sizes": (3,), "max_iter": 4, "random_state": 0}
-
-
-@pytest.fixture(autouse=True)
-def few_epochs():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
 
 
 @pytest.fixture
@@ -39,10 +33,6 @@ def no_numba(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.setattr(NumbaEngine, "pays", lambda self, plan, data: True)
-
-
-def parameters_of(estimator):
-    return np.concatenate([a.ravel() for a in estimator.coefs_ + estimator.intercepts_])
 
 
 class CountingEngine:

@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 import types
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from fitted import parameters_of
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from rules import (
@@ -41,6 +41,8 @@ from skbackprop.engines.numba_engine.epoch import run_epoch
 from skbackprop.losses import AbsoluteError, LogLoss, Quantile, SquaredError
 from skbackprop.optimizers import SGD, Lion, Rprop
 
+pytestmark = pytest.mark.usefixtures("few_epochs")
+
 PAYS = NumbaEngine.pays  # as it is, before a test session makes one engine the default
 
 N_ROWS = 40
@@ -65,13 +67,6 @@ SIGN_RULES = AbsoluteError, Quantile, Lion, Rprop
 BATCH_SIZES = [16, 3]
 
 
-@pytest.fixture(autouse=True)
-def few_epochs():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
-
-
 @pytest.fixture
 def X(rng):
     return rng.standard_normal((N_ROWS, 3))
@@ -87,10 +82,6 @@ def fitted(engine, X, y, sample_weight=None, **params):
     cls = BackpropRegressor if y.dtype.kind == "f" else BackpropClassifier
     estimator = cls(**{**SMALL, "max_iter": 5, **params}, engine=engine)
     return estimator.fit(X, y, sample_weight=sample_weight)
-
-
-def parameters_of(estimator):
-    return np.concatenate([a.ravel() for a in estimator.coefs_ + estimator.intercepts_])
 
 
 def assert_engines_agree(X, y, sample_weight=None, **params):

@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
-from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, BackpropRegressor
+
+pytestmark = pytest.mark.usefixtures("few_epochs")
 
 SMALL = {
     "hidden_layer_sizes": (5,),
@@ -22,13 +24,6 @@ SMALL = {
     "random_state": 0,
 }
 NAMES = ["height", "width", "depth"]
-
-
-@pytest.fixture(autouse=True)
-def few_epochs():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
 
 
 @pytest.fixture

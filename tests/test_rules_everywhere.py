@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from fitted import parameters_of
 from numpy.testing import assert_allclose
 from rules import quantity
 from sklearn.base import clone
@@ -264,11 +265,6 @@ def with_own(parameter, rule, **params):
 @pytest.fixture
 def target(X):
     return np.sin(X[:, 0]) + X[:, 1] ** 2
-
-
-def parameters_of(estimator):
-    arrays = [*estimator.coefs_, *estimator.intercepts_]
-    return np.concatenate([array.ravel() for array in arrays])
 
 
 @each_own_rule

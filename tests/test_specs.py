@@ -2,7 +2,6 @@
 
 import inspect
 import pickle
-import warnings
 from dataclasses import fields
 
 import numpy as np
@@ -16,7 +15,6 @@ from rules import (
     quantity,
 )
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 import skbackprop.activations as activations
@@ -31,6 +29,8 @@ from skbackprop.losses import LogLoss, SquaredError
 from skbackprop.optimizers import SGD, Adam
 from skbackprop.schedules import Constant, InverseScaling, Step, Warmup
 
+pytestmark = pytest.mark.usefixtures("few_epochs")
+
 MODULES = [activations, conventions, initializers, losses, optimizers, schedules]
 INITIALIZERS = {repr(cls()): cls() for cls in initializers.INITIALIZERS.values()}
 CONVENTIONS = {repr(cls()): cls() for cls in conventions.CONVENTIONS.values()}
@@ -42,13 +42,6 @@ SPECS = {
     **INITIALIZERS,
     **CONVENTIONS,
 }
-
-
-@pytest.fixture(autouse=True)
-def few_epochs():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
 
 
 @pytest.fixture
