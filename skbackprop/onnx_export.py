@@ -6,6 +6,7 @@ are imported when they are used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from math import sqrt
 from typing import Any
@@ -32,13 +33,14 @@ from .activations import (
 )
 from .classifier import BackpropClassifier
 from .regressor import BackpropRegressor
+from .spec import Spec
 
 __all__ = ["register_converters", "to_onnx"]
 
 OPSET, IR_VERSION = 13, 7  # the oldest that know all operators in the form used here
 
 # How a graph computes an activation from the net input z.
-OPERATORS = {
+OPERATORS: dict[type[Spec], Callable[[Any, Any, Any], Any]] = {
     Identity: lambda graph, z, rule: z,
     Sigmoid: lambda graph, z, rule: graph("Sigmoid", z),
     Tanh: lambda graph, z, rule: graph("Tanh", z),

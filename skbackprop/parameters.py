@@ -45,7 +45,7 @@ class Allowed(Protocol):
     def __str__(self) -> str: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Options:
     """A few strings."""
 
@@ -58,7 +58,7 @@ class Options:
         return f"a str among {{{', '.join(map(repr, sorted(self.names)))}}}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Either:
     """One kind of value or another."""
 

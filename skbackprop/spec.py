@@ -7,7 +7,8 @@ state. That is why one spec can serve many estimators at the same time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
+from inspect import Parameter, Signature
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
@@ -32,7 +33,7 @@ __all__ = [
 INFINITY = float("inf")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Interval:
     """The numbers a parameter may be, e.g. ``Interval(Real, 0, 1, "[)")``.
 
@@ -63,7 +64,7 @@ class Interval:
         return int(end) if self.kind is Integral else float(end)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Instance:
     """The instances of a type."""
 
@@ -77,7 +78,7 @@ class Instance:
         return self.words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rule:
     """The objects with certain methods; their classes are not among them."""
 
@@ -115,13 +116,32 @@ T = TypeVar("T", bound="Spec")
 def spec(cls: type[T]) -> type[T]:
     """Make the fields of a :class:`Spec` its parameters: a dataclass of keywords.
 
-    Representation and comparison come from `Spec`, once, instead of being compiled for
-    each of the many classes at every import.
+    Constructor, representation and comparison come from `Spec`, once, instead of being
+    compiled for each of the many classes at every import.
     """
-    return dataclass(kw_only=True, repr=False, eq=False)(cls)
+    return dataclass(init=False, kw_only=True, repr=False, eq=False)(cls)
 
 
-@dataclass(kw_only=True, repr=False, eq=False)
+class _Signature:
+    """What `inspect.signature` and help show of a class that `Spec` constructs."""
+
+    def __get__(self, instance: object, cls: type[Any]) -> Signature:
+        if instance is not None or cls.__init__ is not Spec.__init__:
+            raise AttributeError("__signature__")
+        return Signature(
+            [
+                Parameter(
+                    f.name,
+                    Parameter.KEYWORD_ONLY,
+                    default=Parameter.empty if _is_required(f) else _default(f),
+                    annotation=f.type,
+                )
+                for f in fields(cls)
+            ]
+        )
+
+
+@dataclass(init=False, repr=False, eq=False)
 class Spec:
     """A rule as a parameter holder, with scikit-learn's ``get_params`` and ``set_params``.
 
@@ -131,6 +151,18 @@ class Spec:
     """
 
     from_estimator: ClassVar[tuple[str, ...]] = ()
+    __signature__ = _Signature()
+
+    def __init__(self, **params: Any) -> None:
+        for f in fields(self):
+            if f.name not in params and _is_required(f):
+                raise TypeError(f"{type(self).__name__} needs the parameter {f.name!r}.")
+            setattr(self, f.name, params.pop(f.name) if f.name in params else _default(f))
+        if params:
+            raise TypeError(
+                f"{type(self).__name__} has no parameter {next(iter(params))!r}. "
+                f"Its parameters are {[f.name for f in fields(self)]}."
+            )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name, those of nested specs as ``outer__inner``."""
@@ -178,6 +210,16 @@ class Spec:
                 )
             if isinstance(value, Spec):
                 value.check()
+
+
+def _is_required(f):
+    """Say whether a dataclass field has no default."""
+    return f.default is MISSING and f.default_factory is MISSING
+
+
+def _default(f):
+    """Return the default of a dataclass field, a new one where a factory makes it."""
+    return f.default if f.default_factory is MISSING else f.default_factory()
 
 
 S = TypeVar("S", bound=Spec)

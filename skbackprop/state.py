@@ -17,7 +17,7 @@ __all__ = ["Data", "Plan", "State"]
 Data = Batch  # all rows of a call: X, target, sample_weight
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """What the training does; rebuilt from the constructor parameters at every call."""
 
@@ -33,7 +33,7 @@ class Plan:
         return state.learning_rate(self.schedule)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class State:
     """All that training changes: arrays, numbers and the random stream, nothing else."""
 

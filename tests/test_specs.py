@@ -23,6 +23,7 @@ import skbackprop.initializers as initializers
 import skbackprop.losses as losses
 import skbackprop.optimizers as optimizers
 import skbackprop.schedules as schedules
+import skbackprop.spec
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.initializers import GlorotUniform, Normal
 from skbackprop.losses import LogLoss, SquaredError
@@ -108,6 +109,37 @@ def test_rule_takes_its_parameters_by_keyword_only(spec):
     if fields(SPECS[spec]):
         with pytest.raises(TypeError, match="positional argument"):
             type(SPECS[spec])(0.5)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_signature_shows_the_parameters_and_their_defaults(spec):
+    rule = SPECS[spec]
+    shown = inspect.signature(type(rule)).parameters
+    assert list(shown) == [f.name for f in fields(rule)]
+    defaults = {name: shown[name].default for name in shown}
+    assert type(rule)(**defaults) == type(rule)()
+    assert {p.kind for p in shown.values()} <= {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_signature_of_a_rule_is_that_of_its_call():
+    assert list(inspect.signature(Constant()).parameters) == [
+        "step",
+        "epoch",
+        "samples_seen",
+    ]
+
+
+def test_rule_names_a_parameter_that_it_does_not_have_or_lacks():
+    @skbackprop.spec.spec
+    class Bent(skbackprop.spec.Spec):
+        slope: float
+
+    assert Bent(slope=0.5).slope == 0.5
+    assert inspect.signature(Bent).parameters["slope"].default is inspect.Parameter.empty
+    with pytest.raises(TypeError, match="Bent needs the parameter 'slope'"):
+        Bent()
+    with pytest.raises(TypeError, match=r"Bent has no parameter 'angle'.*\['slope'\]"):
+        Bent(slope=0.5, angle=2)
 
 
 def test_nested_parameters_are_read_and_set_by_double_underscores():

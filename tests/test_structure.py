@@ -291,10 +291,16 @@ def test_public_names_exist():
 
 def test_what_training_does_not_need_is_imported_on_first_use():
     """In a fresh interpreter: scikit-learn's own networks are imported by interop."""
-    later = ["skbackprop.displays", "skbackprop.interop", "sklearn.neural_network"]
+    later = [
+        "skbackprop.displays",
+        "skbackprop.engines.mpi_engine",
+        "skbackprop.interop",
+        "sklearn.neural_network",
+    ]
     code = (
         "import skbackprop, sys; print(*set(sys.modules) & set({0}));"
-        "skbackprop.displays, skbackprop.to_sklearn; print(*set({0}) - set(sys.modules))"
+        "skbackprop.displays, skbackprop.to_sklearn, skbackprop.engines.MPIEngine;"
+        "print(*set({0}) - set(sys.modules))"
     )
     assert printed_by_fresh_interpreter(code.format(later)) == "\n\n"
 

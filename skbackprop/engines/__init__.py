@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ..state import Data, Plan
 from .base import Engine, check_finite
-from .mpi_engine import MPIEngine
 from .numba_engine import NumbaEngine
 from .numpy_engine import NumpyEngine
+
+if TYPE_CHECKING:
+    from .mpi_engine import MPIEngine
 
 __all__ = [
     "ENGINES",
@@ -28,3 +32,9 @@ def fastest(plan: Plan, data: Data) -> str:
     compiled = NumbaEngine()
     pays = compiled.pays(plan, data) and compiled.why_not(plan, data) is None
     return "numba" if pays else "numpy"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "MPIEngine":  # imported on first use: few training scripts need it
+        return import_module(".mpi_engine", __name__).MPIEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

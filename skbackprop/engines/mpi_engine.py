@@ -31,7 +31,7 @@ __all__ = ["MPIEngine"]
 PATIENCE = 30.0  # seconds between the first and the last process that leave a training
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class MPIEngine(Spec):
     """Train on the rows of all processes of an MPI communicator.
 

@@ -10,7 +10,6 @@ import numpy as np
 from ...spec import Spec, spec
 from ...state import Data, Plan, State
 from ..base import check_finite
-from .translation import constant, memory_of, obstacle, translate
 
 __all__ = ["NumbaEngine"]
 
@@ -26,10 +25,14 @@ class NumbaEngine(Spec):
     """Gives the numbers of the NumPy engine to rounding, and releases the GIL."""
 
     def why_not(self, plan: Plan, data: Data) -> str | None:
+        from .translation import obstacle
+
         return obstacle(plan, data) or _why_not_compiled()
 
     def pays(self, plan: Plan, data: Data) -> bool:
         """Say whether a training of usual length saves more time than the start takes."""
+        from .translation import obstacle
+
         if obstacle(plan, data) is not None:
             return False
         n_steps = math.ceil(data.X.shape[0] / plan.batch_size)
@@ -43,6 +46,7 @@ class NumbaEngine(Spec):
     def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
         """Run an epoch whenever asked; yield the mean of its steps' objectives."""
         from .epoch import run_epoch  # compiles, or loads what was compiled before
+        from .translation import constant, memory_of, translate
 
         program = translate(plan, state, data)
         gradient = np.empty_like(state.vector)

@@ -1,0 +1,439 @@
+"""Change one operator, number or name of the core after the other; show what no test sees.
+
+Not a stage of .ci/run: all of the core takes an hour and more on two cores.
+
+    pip install cosmic-ray coverage
+    python .ci/mutation.py                            # the core
+    python .ci/mutation.py skbackprop/stopping.py     # one module
+
+A first run of the tests records which of them reach which line. Then every change is made
+in the memory of a process forked for it, which runs the tests that reach it: first a few
+short ones, then, if they pass, the others. docs/security.md has what was found.
+"""
+
+import argparse
+import ast
+import contextlib
+import difflib
+import importlib.machinery
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+os.environ.update(NUMBA_DISABLE_JIT="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+os.environ["SKBACKPROP_TEST_ENGINE"] = "numpy"
+sys.dont_write_bytecode = True
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+# Imported once, before the forks: what skbackprop and its tests import.
+import hypothesis  # noqa: E402, F401
+import mpmath  # noqa: E402, F401
+import numba  # noqa: E402, F401
+import pytest  # noqa: E402
+import scipy.optimize  # noqa: E402
+import scipy.special  # noqa: E402, F401
+import sklearn.datasets  # noqa: E402
+import sklearn.model_selection  # noqa: E402
+import sklearn.neural_network  # noqa: E402
+import sklearn.pipeline  # noqa: E402
+import sklearn.utils.estimator_checks  # noqa: E402, F401
+from cosmic_ray.ast import ast_nodes, get_ast  # noqa: E402
+from cosmic_ray.mutating import mutate_code  # noqa: E402
+from cosmic_ray.plugins import get_operator  # noqa: E402
+
+CORE = [
+    "activations",
+    "conventions",
+    "derivatives",
+    "diagnosis",
+    "door",
+    "dropout",
+    "formulas",
+    "initializers",
+    "layers",
+    "losses",
+    "network",
+    "objective",
+    "optimizers",
+    "parameters",
+    "schedules",
+    "snapshot",
+    "spec",
+    "state",
+    "stopping",
+    "tables",
+    "training",
+    "engines/__init__",
+    "engines/base",
+    "engines/numpy_engine",
+]
+# Tests that take minutes, or whose subject runs in processes of its own.
+LEFT_OUT = [
+    "cluster",
+    "determinism",
+    "docs",
+    "drop_in_scripts",
+    "endurance",
+    "engines",
+    "estimator_checks",
+    "estimator_checks_features",
+    "fuzzing",
+    "mpi",
+    "structure",
+    "works_with",
+]
+
+# One change for each operator; the number of all others would be ten times as large.
+BINARY = [
+    "Add_Sub",
+    "Sub_Add",
+    "Mul_Div",
+    "Div_Mul",
+    "FloorDiv_Mul",
+    "Mod_Mul",
+    "Pow_Mul",
+    "BitAnd_BitOr",
+    "BitOr_BitAnd",
+    "BitXor_BitAnd",
+    "LShift_RShift",
+    "RShift_LShift",
+]
+COMPARISON = [
+    "Eq_NotEq",
+    "NotEq_Eq",
+    "Lt_LtE",
+    "Lt_Gt",
+    "LtE_Lt",
+    "LtE_Gt",
+    "Gt_GtE",
+    "Gt_Lt",
+    "GtE_Gt",
+    "GtE_Lt",
+    "Is_IsNot",
+    "IsNot_Is",
+]
+OPERATORS = [
+    *(f"ReplaceBinaryOperator_{change}" for change in BINARY),
+    *(f"ReplaceComparisonOperator_{change}" for change in COMPARISON),
+    *[
+        "ReplaceUnaryOperator_USub_UAdd",
+        "ReplaceUnaryOperator_Delete_Not",
+        "AddNot",
+        "NumberReplacer",
+    ],
+    *["ReplaceUnaryOperator_Delete_Invert", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue"],
+    *["ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceBreakWithContinue"],
+    *[
+        "ReplaceContinueWithBreak",
+        "ExceptionReplacer",
+        "RemoveDecorator",
+        "ZeroIterationForLoop",
+    ],
+]
+FIRST_FILES, FIRST_TESTS = 3, 12  # files, and tests of each, tried before the others
+PYTEST = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+LONGEST = 60.0  # seconds of recorded tests that a change is given
+MEMORY = 8 << 30  # bytes that a process with a change may ask for
+
+
+# -- what the tests reach --------------------------------------------------------------
+
+
+class Recorder:
+    """Writes down which tests reach which lines, and how long they take."""
+
+    def __init__(self):
+        import coverage
+
+        self.coverage = coverage.Coverage(
+            data_file=None, source=["skbackprop"], config_file=False
+        )
+        self.seconds = {}
+        self.coverage.start()
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item):
+        self.coverage.switch_context(item.nodeid)
+        started = time.perf_counter()
+        yield
+        self.seconds[item.nodeid] = time.perf_counter() - started
+        self.coverage.switch_context("")
+
+    def reached(self):
+        self.coverage.stop()
+        data = self.coverage.get_data()
+        names = {name: number for number, name in enumerate(self.seconds)}
+        found = {}
+        for file in data.measured_files():
+            lines = data.contexts_by_lineno(file)
+            found[str(Path(file).relative_to(ROOT))] = {
+                line: sorted(names[c] for c in contexts if c)
+                for line, contexts in lines.items()
+            }
+        return {"tests": list(self.seconds.items()), "lines": found}
+
+
+def record(path, files):
+    """Run the tests once and keep what they reach."""
+    recorder = Recorder()
+    if pytest.main([*PYTEST, *files], plugins=[recorder]) != 0:
+        raise SystemExit("The tests fail without any change.")
+    path.write_text(json.dumps(recorder.reached()))
+
+
+# -- changes ---------------------------------------------------------------------------
+
+
+def without_annotations(source):
+    """Return what a source does, as text: no annotations and no docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(0)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value = ast.Constant(0)
+    return ast.dump(tree)
+
+
+def changes(path):
+    """Yield (operator, line, changed source) for all changes that do not only annotate."""
+    source = (ROOT / path).read_text()
+    seen = {without_annotations(source)}
+    for name in OPERATORS:
+        operator = get_operator(f"core/{name}")()
+        places = [
+            p
+            for node in ast_nodes(get_ast(source))
+            for p in operator.mutation_positions(node)
+        ]
+        for occurrence, ((line, _), _) in enumerate(places):
+            changed = mutate_code(source, operator, occurrence)
+            try:
+                does = without_annotations(changed)
+            except SyntaxError:
+                continue
+            if does not in seen:
+                seen.add(does)
+                yield name, line, changed
+
+
+def statement_lines(path):
+    """Return for each line the lines of the innermost statement, its body left out."""
+    lines = {}
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno
+            for line in range(node.lineno, max(end, node.lineno) + 1):
+                lines[line] = range(node.lineno, max(end, node.lineno) + 1)
+    return lines
+
+
+# -- tests of a change -----------------------------------------------------------------
+
+
+class Chosen:
+    """Lets the chosen tests run, the shortest first."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items):
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self.seconds),
+            key=lambda item: self.seconds[item.nodeid],
+        )
+
+
+class Changed(importlib.machinery.SourceFileLoader):
+    """Finds and loads one module from a changed source."""
+
+    def __init__(self, name, path, source):
+        super().__init__(name, path)
+        self.source = source
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self.name:
+            return importlib.machinery.ModuleSpec(
+                name, self, origin=self.path, is_package=False
+            )
+        return None
+
+    def get_code(self, fullname):
+        return compile(self.source, self.path, "exec")
+
+
+def in_a_fork(path, source, seconds):
+    """Start a process that runs tests with a changed module; return its number."""
+    pid = os.fork()
+    if pid:
+        return pid
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    name = path.removesuffix(".py").replace("/", ".")
+    sys.meta_path.insert(0, Changed(name, str(ROOT / path), source))
+    files = sorted({test.split("::")[0] for test in seconds})
+    code = 1
+    with contextlib.suppress(BaseException):
+        code = pytest.main([*PYTEST, "-x", *files], plugins=[Chosen(seconds)])
+    os._exit(int(code != 0))
+
+
+def portions(tests, module):
+    """Yield the tests of a change: a few of the files that reach it most, then the rest."""
+    by_file = defaultdict(list)
+    for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
+        by_file[name.split("::")[0]].append((name, seconds))
+    own = f"tests/test_{Path(module).stem}.py"
+    files = sorted(by_file, key=lambda file: (file != own, -len(by_file[file])))
+    first = dict(
+        test for file in files[:FIRST_FILES] for test in by_file[file][:FIRST_TESTS]
+    )
+    yield first
+    left, rest = LONGEST, {}
+    for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
+        if name not in first and left > 0:
+            rest[name] = seconds
+            left -= seconds
+    if rest:
+        yield rest
+
+
+class Trial:
+    """One change, and the process that tests it."""
+
+    def __init__(self, path, operator, line, source, tests):
+        self.path, self.operator, self.line, self.source = path, operator, line, source
+        self.left = list(portions(tests, path)) if tests else []
+        self.outcome = None if self.left else "not reached"
+        self.started = time.time()
+
+    def start(self):
+        seconds = self.left.pop(0)
+        self.pid = in_a_fork(self.path, self.source, seconds)
+        self.deadline = time.time() + 30 + 5 * sum(seconds.values())
+
+    def poll(self):
+        """Take note of what the process says; start the next tests if all have passed."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            if status != 0:
+                self.outcome = "noticed"
+            elif self.left:
+                self.start()
+            else:
+                self.outcome = "survived"
+        elif time.time() > self.deadline:
+            os.killpg(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.outcome = "noticed"  # it hangs
+
+    def result(self):
+        original = (ROOT / self.path).read_text().splitlines()
+        diff = difflib.unified_diff(original, self.source.splitlines(), lineterm="", n=0)
+        return {
+            "module": self.path,
+            "operator": self.operator,
+            "line": self.line,
+            "outcome": self.outcome,
+            "seconds": round(time.time() - self.started, 1),
+            "diff": [
+                row for row in diff if row[:1] in "+-" and row[:3] not in ("+++", "---")
+            ],
+        }
+
+
+def trials(modules, recorded):
+    """Yield a trial for each change of the modules."""
+    names = recorded["tests"]
+    for path in modules:
+        lines = {
+            int(line): tests for line, tests in recorded["lines"].get(path, {}).items()
+        }
+        anywhere = {test for tests in lines.values() for test in tests}
+        together = statement_lines(path)
+        for operator, line, source in changes(path):
+            reached = {
+                t for near in together.get(line, [line]) for t in lines.get(near, [])
+            }
+            chosen = reached or anywhere  # what runs at import matters to all
+            yield Trial(path, operator, line, source, dict(names[test] for test in chosen))
+
+
+def run(waiting, jobs):
+    """Run trials side by side; yield them as they end."""
+    running = []
+    while True:
+        while len(running) < jobs and (trial := next(waiting, None)) is not None:
+            if trial.outcome:
+                yield trial
+            else:
+                trial.start()
+                running.append(trial)
+        if not running:
+            return
+        time.sleep(0.02)
+        for trial in running[:]:
+            trial.poll()
+            if trial.outcome:
+                running.remove(trial)
+                yield trial
+
+
+def main():
+    """Record what the tests reach, try all changes, print what survives."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="*", help="default: all of the core")
+    parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
+    parser.add_argument("--record", type=Path, help="file that keeps what the tests reach")
+    parser.add_argument(
+        "--out", type=Path, default=Path(tempfile.gettempdir(), "mutation.jsonl")
+    )
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    modules = options.modules or [f"skbackprop/{name}.py" for name in CORE]
+    files = sorted(
+        str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py")
+    )
+    files = [
+        file for file in files if Path(file).stem.removeprefix("test_") not in LEFT_OUT
+    ]
+
+    path = options.record or Path(tempfile.mkdtemp(), "reached.json")
+    if not path.exists():
+        if os.fork() == 0:
+            record(path, files)
+            os._exit(0)
+        os.wait()
+    counts = Counter()
+    with options.out.open("a") as out:
+        for trial in run(trials(modules, json.loads(path.read_text())), options.jobs):
+            result = trial.result()
+            out.write(json.dumps(result) + "\n")
+            out.flush()
+            counts[result["outcome"]] += 1
+            if result["outcome"] != "noticed":
+                print(f"{trial.path}:{trial.line} {trial.operator} {result['outcome']}")
+                print("    " + "\n    ".join(result["diff"]), flush=True)
+    print(dict(counts))
+
+
+if __name__ == "__main__":
+    main()
