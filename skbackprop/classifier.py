@@ -598,6 +598,16 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             )
         return estimator._hold_weights(sizes, weights)
 
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "_state" not in state:
+            return
+        n_outputs, n_classes = state["_state"]["layer_sizes"][-1], len(self.classes_)
+        if n_outputs != n_classes and (self._kind != "binary" or n_outputs + n_classes > 3):
+            raise ValueError(
+                f"A network of {n_outputs} outputs is stored with {n_classes} classes."
+            )
+
     # -- what the base class asks for --------------------------------------------------
 
     def _encode(self, y, request, fresh):

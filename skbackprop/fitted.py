@@ -132,13 +132,12 @@ class FittedNetwork(BaseEstimator):
                 stacklevel=2,
             )
         if "_state" in state:
-            values = state["_state"]
-            State.check_layout(values)
-            n_parameters = Network.of_sizes(values["layer_sizes"]).n_parameters
-            if values["vector"].shape != (n_parameters,):
+            State.check_stored(state["_state"])
+            sizes, n_features = state["_state"]["layer_sizes"], state["n_features_in_"]
+            if sizes[0] != n_features:
                 raise ValueError(
-                    f"Layers of {values['layer_sizes']} units have {n_parameters} "
-                    f"parameters, but an array of shape {values['vector'].shape} is stored."
+                    f"A network of {sizes[0]} inputs is stored as one of {n_features} "
+                    "features."
                 )
         super().__setstate__(state)
 

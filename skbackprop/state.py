@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .network import Network
 from .objective import Batch, Objective
 from .optimizers import Optimizer
 from .schedules import Schedule
@@ -61,8 +62,26 @@ class State:
         return cls(**{name: _copied(value) for name, value in values.items()})
 
     @classmethod
-    def check_layout(cls, values: dict[str, Any]) -> None:
+    def check_stored(cls, values: dict[str, Any]) -> None:
         """Raise ValueError for stored values that are not those of a state."""
+        cls._check_layout(values)
+        sizes = values["layer_sizes"]
+        n_parameters = Network.of_sizes(sizes).n_parameters
+        for name in ("vector", "best_vector"):
+            array = values[name]
+            if name == "best_vector" and array is None:
+                continue
+            shape, dtype = getattr(array, "shape", None), getattr(array, "dtype", None)
+            if shape != (n_parameters,) or dtype not in (np.float32, np.float64):
+                raise ValueError(
+                    f"Layers of {sizes} units have {n_parameters} parameters, but an array "
+                    f"of shape {shape} and dtype {dtype} is stored."
+                )
+            if not np.isfinite(array).all():
+                raise ValueError("The stored parameters of the network are not finite.")
+
+    @classmethod
+    def _check_layout(cls, values: dict[str, Any]) -> None:
         expected = {f.name for f in fields(cls)}
         missing, unknown = expected - values.keys(), values.keys() - expected
         if missing or unknown:

@@ -45,9 +45,9 @@ def half_power_of_two(shifted):
     return type(shifted)(2.0 ** (int(shifted - type(shifted)(1.5 * 2**digits)) - 1))
 
 
-def with_attributes(plan, state, data):
+def with_attributes(plan, state, data, *, translate=translation.translate):
     """Records have attributes where Numba compiles, and in a recarray."""
-    program = translation.translate(plan, state, data)
+    program = translate(plan, state, data)
     return program._replace(layers=program.layers.view(np.recarray))
 
 
@@ -69,7 +69,7 @@ def python_in_the_place_of_llvm(monkeypatch):
     log1p = of_precision(numerics._log1p_of_part)
     for module in (numerics, losses):
         monkeypatch.setattr(module, "log1p_of_part", log1p)
-    monkeypatch.setattr(engine, "translate", with_attributes)
+    monkeypatch.setattr(translation, "translate", with_attributes)
     monkeypatch.setattr(epoch, "prefetch", lambda a, row, place: None)
     monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)
     monkeypatch.setattr(engine, "_why_not_compiled", lambda: None)

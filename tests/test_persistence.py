@@ -75,10 +75,44 @@ def test_state_with_something_unknown_does_not_load(net):
         restored(net, later=3)
 
 
-@pytest.mark.parametrize("shape", [(3,), (4, 5), ()])
-def test_parameters_that_do_not_fit_the_layers_do_not_load(net, shape):
+@pytest.mark.parametrize("name", ["vector", "best_vector"])
+@pytest.mark.parametrize(
+    "array",
+    [
+        *(np.zeros(3), np.zeros((4, 5)), np.zeros(()), "zeros"),
+        *(np.zeros(21, kind) for kind in (int, complex, object, "U1")),
+    ],
+    ids=repr,
+)
+def test_parameters_that_do_not_fit_the_layers_do_not_load(net, name, array):
     with pytest.raises(ValueError, match="have 21 parameters, but an array of shape"):
-        restored(net, vector=np.zeros(shape))
+        restored(net, **{name: array})
+
+
+@pytest.mark.parametrize("name", ["vector", "best_vector"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_do_not_load(net, name, value):
+    array = np.zeros(21)
+    array[-1] = value
+    with pytest.raises(ValueError, match="parameters of the network are not finite"):
+        restored(net, **{name: array})
+
+
+def test_features_or_classes_of_another_network_do_not_load(net):
+    three = BackpropClassifier((4,), max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        three.fit(X, np.arange(20) % 3)
+    for change, message in [
+        ({"n_features_in_": 2}, "network of 3 inputs is stored as one of 2 features"),
+        ({"classes_": np.arange(2)}, "of 3 outputs is stored with 2 classes"),
+    ]:
+        stored = three.__getstate__() | change
+        with pytest.raises(ValueError, match=message):
+            BackpropClassifier.__new__(BackpropClassifier).__setstate__(stored)
+    stored = net.__getstate__() | {"classes_": np.arange(3)}
+    with pytest.raises(ValueError, match="of 1 outputs is stored with 3 classes"):
+        BackpropClassifier.__new__(BackpropClassifier).__setstate__(stored)
 
 
 # -- nothing is opened or evaluated ----------------------------------------------------
