@@ -132,7 +132,13 @@ class Relu(Spec):
 
 @spec
 class LeakyRelu(Spec):
-    """``a = z`` for z > 0, ``slope * z`` below (Maas, Hannun & Ng, 2013)."""
+    """``a = z`` for z > 0, ``slope * z`` below (Maas, Hannun & Ng, 2013).
+
+    Parameters
+    ----------
+    slope : float, default=0.01
+        Slope below zero, in (0, 1).
+    """
 
     slope: float = number(0.01, 0, 1, "()")
 
@@ -149,7 +155,13 @@ class LeakyRelu(Spec):
 
 @spec
 class Elu(Spec):
-    """``a = z`` for z > 0, ``alpha * (exp(z) - 1)`` below (Clevert et al., 2016)."""
+    """``a = z`` for z > 0, ``alpha * (exp(z) - 1)`` below (Clevert et al., 2016).
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        What it tends to far below zero is ``-alpha``; positive.
+    """
 
     alpha: float = number(1.0, 0, INFINITY, "()")
 

@@ -53,6 +53,12 @@ class GlorotUniform(Spec):
     The factor 6 makes the variance of Glorot & Bengio (2010), *Understanding the
     difficulty of training deep feedforward neural networks*, equation 16; logistic
     units take 2. One factor per layer is accepted; None asks the activations.
+
+    Parameters
+    ----------
+    factor : float, sequence of floats or None, default=None
+        One for all layers or one for each, positive. None: 2 for layers with logistic
+        units, 6 for others; an activation given for all layers counts for the last, too.
     """
 
     factor: float | Sequence[float] | None = None
@@ -131,7 +137,13 @@ class LecunNormal(Spec):
 
 @spec
 class Uniform(Spec):
-    """Weights and biases ``uniform(-bound, bound)``."""
+    """Weights and biases ``uniform(-bound, bound)``.
+
+    Parameters
+    ----------
+    bound : float, default=0.05
+        The largest absolute value; positive.
+    """
 
     bound: float = number(0.05, 0, INFINITY, "()")
 
@@ -141,7 +153,13 @@ class Uniform(Spec):
 
 @spec
 class Normal(Spec):
-    """Weights and biases normal with mean 0 and the given standard deviation."""
+    """Weights and biases normal with mean 0 and the given standard deviation.
+
+    Parameters
+    ----------
+    deviation : float, default=0.05
+        The standard deviation; positive.
+    """
 
     deviation: float = number(0.05, 0, INFINITY, "()")
 
@@ -155,6 +173,11 @@ class Orthogonal(Spec):
 
     Saxe, McClelland & Ganguli (2014), *Exact solutions to the nonlinear dynamics of
     learning in deep linear neural networks*.
+
+    Parameters
+    ----------
+    gain : float, default=1.0
+        Length of the rows or columns; positive.
     """
 
     gain: float = number(1.0, 0, INFINITY, "()")
@@ -180,7 +203,15 @@ class Zeros(Spec):
 
 @dataclass(eq=False, repr=False)
 class GivenWeights(Spec):
-    """Weights and biases of one's own, one array per layer of each."""
+    """Weights and biases of one's own, one array per layer of each.
+
+    Parameters
+    ----------
+    coefs : sequence of ndarrays
+        Weights, one array of shape (fan_in, fan_out) per layer; finite.
+    intercepts : sequence of ndarrays
+        Biases, one array of shape (fan_out,) per layer; finite.
+    """
 
     coefs: Sequence[NDArray]  # (fan_in, fan_out) each
     intercepts: Sequence[NDArray]  # (fan_out,) each

@@ -84,6 +84,11 @@ class LogLoss(Spec):
 
     With `label_smoothing` s the target of K classes becomes ``(1 - s) t + s / K``
     (Szegedy et al., 2016, section 7).
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Share of every target that goes to all classes alike, in [0, 1).
     """
 
     label_smoothing: float = number(0.0, 0, 1, "[)")
@@ -126,6 +131,11 @@ class BinaryLogLoss(Spec):
     """``-sum_k [t_k log o_k + (1 - t_k) log(1 - o_k)]`` with ``o = sigmoid(z)``.
 
     With `label_smoothing` s the target becomes ``(1 - s) t + s / 2``.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Share of every target that goes to both classes alike, in [0, 1).
     """
 
     label_smoothing: float = number(0.0, 0, 1, "[)")
@@ -156,6 +166,11 @@ class Focal(Spec):
 
     What is classified well already counts less (Lin et al., 2017, *Focal loss for dense
     object detection*). The targets sum to one; ``gamma = 0`` is the log loss.
+
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        How much less a class counts that is almost sure; 0 or more.
     """
 
     gamma: float = number(2.0, 0, INFINITY, "[)")
@@ -200,7 +215,13 @@ def _check_distribution(target, name):
 
 @spec
 class SquaredError(Spec):
-    """``sum_k (t_k - o_k)^2 / 2`` with ``o = link(z)``, any activation as the link."""
+    """``sum_k (t_k - o_k)^2 / 2`` with ``o = link(z)``, any activation as the link.
+
+    Parameters
+    ----------
+    link : activation, default=Identity()
+        What makes the output from the net input of the output layer.
+    """
 
     link: Activation = field(
         default_factory=Identity, metadata={"allowed": Rule(("forward", "backward"))}
@@ -296,6 +317,11 @@ class Huber(Spec):
 
     ``sum_k e_k^2 / 2`` where ``|e_k| <= threshold``, ``threshold (|e_k| - threshold / 2)``
     elsewhere, with ``e = z - t``.
+
+    Parameters
+    ----------
+    threshold : float, default=1.0
+        The error, in units of y, from which it grows linearly; positive.
     """
 
     threshold: float = number(1.0, 0, INFINITY, "()")
@@ -318,6 +344,11 @@ class Quantile(Spec):
     """``sum_k max(q (t_k - z_k), (1 - q) (z_k - t_k))``: the outputs estimate quantiles.
 
     The pinball loss of Koenker & Bassett (1978).
+
+    Parameters
+    ----------
+    quantile : float, default=0.5
+        Share of the targets that should lie below the output, in (0, 1).
     """
 
     quantile: float = number(0.5, 0, 1, "()")

@@ -62,6 +62,13 @@ class SGD(Spec):
     ``velocity`` is the previous weight update: it contains the learning rate, as in
     scikit-learn and Keras, and unlike PyTorch. Nesterov's form looks one step ahead
     (Sutskever, Martens, Dahl & Hinton, 2013).
+
+    Parameters
+    ----------
+    momentum : float, default=0.0
+        Share of the previous update that is repeated, in [0, 1].
+    nesterovs_momentum : bool, default=False
+        Whether to look one step ahead.
     """
 
     momentum: float = number(0.0, 0, 1)
@@ -106,6 +113,15 @@ class Adam(Spec):
     The last two lines are the paper's section 2, where epsilon meets the moment
     before its bias correction, as in scikit-learn and unlike PyTorch. The memory holds
     ``m / (1 - beta_1)`` and ``v / (1 - beta_2)``: two passes over the arrays less.
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Share of the old `m` that stays, in [0, 1).
+    beta_2 : float, default=0.999
+        Share of the old `v` that stays, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the divisor from zero; positive.
     """
 
     beta_1: float = number(0.9, 0, 1, "[)")
@@ -154,6 +170,18 @@ class AdamW(Adam):
     ::
 
         weights <- weights - learning_rate * weight_decay * weights, then as in Adam
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Share of the old `m` that stays, in [0, 1).
+    beta_2 : float, default=0.999
+        Share of the old `v` that stays, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the divisor from zero; positive.
+    weight_decay : float, default=0.01
+        Part of the weights taken off per step, as a multiple of the learning rate; 0 or
+        more.
     """
 
     weight_decay: float = number(0.01, 0, INFINITY, "[)")
@@ -169,6 +197,15 @@ class NAdam(Spec):
         v      <- beta_2 * v + (1 - beta_2) * gradient^2
         ahead  <- beta_1 * m / (1 - beta_1^(t+1)) + (1 - beta_1) * gradient / (1 - beta_1^t)
         update <- learning_rate * ahead / (sqrt(v / (1 - beta_2^t)) + epsilon)
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Share of the old `m` that stays, in [0, 1).
+    beta_2 : float, default=0.999
+        Share of the old `v` that stays, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the divisor from zero; positive.
     """
 
     beta_1: float = number(0.9, 0, 1, "[)")
@@ -210,6 +247,13 @@ class RMSprop(Spec):
 
         v      <- decay * v + (1 - decay) * gradient^2
         update <- learning_rate * gradient / (sqrt(v) + epsilon)
+
+    Parameters
+    ----------
+    decay : float, default=0.9
+        Share of the old `v` that stays, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the divisor from zero; positive.
     """
 
     decay: float = number(0.9, 0, 1, "[)")
@@ -241,6 +285,11 @@ class Adagrad(Spec):
 
         v      <- v + gradient^2
         update <- learning_rate * gradient / (sqrt(v) + epsilon)
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-8
+        Keeps the divisor from zero; positive.
     """
 
     epsilon: float = number(1e-8, 0, INFINITY, "()")
@@ -277,6 +326,17 @@ class Rprop(Spec):
     Steps start at the learning rate and stay between `smallest` and `largest`. Only
     signs count, so every batch must be all rows. The memory holds steps as multiples of
     the learning rate.
+
+    Parameters
+    ----------
+    increase : float, default=1.2
+        Factor on a step whose gradient kept its sign, above 1.
+    decrease : float, default=0.5
+        Factor on a step whose gradient changed its sign, in (0, 1).
+    smallest : float, default=1e-6
+        The smallest step; positive.
+    largest : float, default=50.0
+        The largest step; positive.
     """
 
     increase: float = number(1.2, 1, INFINITY, "()")
@@ -315,6 +375,15 @@ class Lion(Spec):
         m      <- beta_2 * m + (1 - beta_2) * gradient
 
     Its learning rate wants to be three to ten times smaller than Adam's.
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Share of `m` in what gives the sign, in [0, 1).
+    beta_2 : float, default=0.99
+        Share of the old `m` that stays, in [0, 1).
+    weight_decay : float, default=0.0
+        As in :class:`AdamW`.
     """
 
     beta_1: float = number(0.9, 0, 1, "[)")

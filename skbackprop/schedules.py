@@ -44,7 +44,10 @@ class Schedule(Protocol):
 class Constant(Spec):
     """``rate = learning_rate_init``.
 
-    A `learning_rate_init` of None, here and below, is taken from the estimator.
+    Parameters
+    ----------
+    learning_rate_init : float or None, default=None
+        The first learning rate, positive. None: that of the estimator.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
@@ -55,7 +58,15 @@ class Constant(Spec):
 
 @spec
 class InverseScaling(Spec):
-    """``rate = learning_rate_init / (samples_seen + 1) ** power_t``."""
+    """``rate = learning_rate_init / (samples_seen + 1) ** power_t``.
+
+    Parameters
+    ----------
+    learning_rate_init : float or None, default=None
+        The first learning rate, positive. None: that of the estimator.
+    power_t : float, default=0.5
+        Exponent, 0 or more.
+    """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
     power_t: float = number(0.5, 0, INFINITY, "[)")
@@ -68,7 +79,15 @@ class InverseScaling(Spec):
 
 @spec
 class Exponential(Spec):
-    """``rate = learning_rate_init * decay ** epoch``."""
+    """``rate = learning_rate_init * decay ** epoch``.
+
+    Parameters
+    ----------
+    learning_rate_init : float or None, default=None
+        The first learning rate, positive. None: that of the estimator.
+    decay : float, default=0.95
+        Factor on the rate per epoch, in (0, 1].
+    """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
     decay: float = number(0.95, 0, 1, "(]")
@@ -79,7 +98,17 @@ class Exponential(Spec):
 
 @spec
 class Step(Spec):
-    """``rate = learning_rate_init * factor ** (epoch // every)``."""
+    """``rate = learning_rate_init * factor ** (epoch // every)``.
+
+    Parameters
+    ----------
+    learning_rate_init : float or None, default=None
+        The first learning rate, positive. None: that of the estimator.
+    factor : float, default=0.5
+        Factor on the rate per stair, in (0, 1].
+    every : int, default=10
+        Epochs per stair, at least 1.
+    """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
     factor: float = number(0.5, 0, 1, "(]")
@@ -100,7 +129,17 @@ class Cosine(Spec):
     with ``done`` the part of the epochs after the warm-up that is over. The warm-up
     rises linearly, ``learning_rate_init * (epoch + 1) / (warmup + 1)``. Loshchilov & Hutter
     (2017), *SGDR: stochastic gradient descent with warm restarts*, without restarts.
-    An `n_epochs` of None, here and below, is the estimator's ``max_iter``.
+
+    Parameters
+    ----------
+    learning_rate_init : float or None, default=None
+        The first learning rate, positive. None: that of the estimator.
+    n_epochs : int or None, default=None
+        How many epochs it takes, at least 1. None: the estimator's ``max_iter``.
+    warmup : int, default=0
+        How many of the epochs rise; 0 or more.
+    floor : float, default=0.0
+        The last learning rate, 0 or more.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
@@ -121,6 +160,19 @@ class OneCycle(Spec):
 
     Both ways are half cosines; the way up takes `rise` of the `n_epochs`. Smith (2018),
     *A disciplined approach to neural network hyper-parameters*.
+
+    Parameters
+    ----------
+    learning_rate_init : float or None, default=None
+        The highest learning rate, positive. None: that of the estimator.
+    n_epochs : int or None, default=None
+        How many epochs it takes, at least 1. None: the estimator's ``max_iter``.
+    rise : float, default=0.3
+        Share of the epochs that rise, in (0, 1).
+    start : float, default=25.0
+        How many times smaller than the highest the first rate is, at least 1.
+    end : float, default=1e4
+        How many times smaller than the highest the last rate is, at least 1.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
@@ -143,6 +195,13 @@ class Warmup(Spec):
     """Rise linearly in `n_epochs` to what the schedule `then` says, and follow it.
 
     ``rate = then(...) * min(1, (epoch + 1) / n_epochs)``
+
+    Parameters
+    ----------
+    then : schedule, default=Constant()
+        What it rises to and follows.
+    n_epochs : int, default=5
+        How many epochs rise, at least 1.
     """
 
     then: Schedule = field(
@@ -163,8 +222,17 @@ class Warmup(Spec):
 class Plateau(Spec):
     """Multiply the rate by `factor` when training stalls, until it is at or below `floor`.
 
-    `patience` is the number of epochs without an improvement of ``tol`` that are
-    borne; None takes the estimator's ``n_iter_no_change``.
+    Parameters
+    ----------
+    learning_rate_init : float or None, default=None
+        The first learning rate, positive. None: that of the estimator.
+    factor : float, default=0.5
+        Factor on the rate when training stalls, in (0, 1).
+    patience : float or None, default=5
+        Epochs without an improvement of ``tol`` that are borne, at least 1. None: the
+        estimator's ``n_iter_no_change``.
+    floor : float, default=1e-6
+        The rate from which it is not lowered any more, 0 or more.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
@@ -186,7 +254,19 @@ class Plateau(Spec):
 
 @spec
 class Adaptive(Plateau):
-    """Scikit-learn's "adaptive": a plateau schedule that divides by 5."""
+    """Scikit-learn's "adaptive": a plateau schedule that divides by 5.
+
+    Parameters
+    ----------
+    learning_rate_init : float or None, default=None
+        The first learning rate, positive. None: that of the estimator.
+    factor : float, default=0.2
+        As in :class:`Plateau`, and so are the others.
+    patience : float or None, default=None
+        None: the estimator's ``n_iter_no_change``.
+    floor : float, default=1e-6
+        The rate from which it is not lowered any more.
+    """
 
     factor: float = number(0.2, 0, 1, "()")
     patience: float | None = number(None, 1, INFINITY)

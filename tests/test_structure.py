@@ -18,15 +18,31 @@ from rules import CLASSIFIER_TASKS
 from sklearn.exceptions import ConvergenceWarning
 
 import skbackprop
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import (
+    BackpropClassifier,
+    BackpropRegressor,
+    activations,
+    conventions,
+    initializers,
+    losses,
+    optimizers,
+    schedules,
+)
 from skbackprop.activations import ACTIVATIONS
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.initializers import INITIALIZERS
 from skbackprop.losses import REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
 from skbackprop.schedules import SCHEDULES
+from skbackprop.spec import Spec
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
+RULES = [
+    vars(module)[name]
+    for module in (activations, conventions, initializers, losses, optimizers, schedules)
+    for name in module.__all__
+]
+RULES = [rule for rule in RULES if isinstance(rule, type) and issubclass(rule, Spec)]
 PACKAGE = Path(skbackprop.__file__).parent
 
 # A module may import those of lower floors only; a package is one floor.
@@ -321,20 +337,26 @@ def documented(cls, section):
     """Name and type of every entry of a section of the class docstring."""
     text = inspect.getdoc(cls)
     body = re.search(rf"^{section}\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", text, re.M | re.S)
-    entries = re.findall(r"^(\w+) : (.*)$", body[1], re.M)
+    entries = re.findall(r"^(\w+) : (.*)$", body[1] if body else "", re.M)
     return {name: " ".join(kind.split()) for name, kind in entries}
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("cls", [*CLASSES, *RULES])
 def test_parameters_are_documented_in_their_order(cls):
     assert list(documented(cls, "Parameters")) == list(inspect.signature(cls).parameters)
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("cls", [*CLASSES, *RULES])
 def test_documented_defaults_are_the_defaults(cls):
     for name, kind in documented(cls, "Parameters").items():
-        default = re.search(r"default=(.+)$", kind)[1]
-        assert ast.literal_eval(default) == inspect.signature(cls).parameters[name].default
+        default = inspect.signature(cls).parameters[name].default
+        shown = re.search(r"default=(.+)$", kind)
+        if shown is None:
+            assert default is inspect.Parameter.empty
+        elif isinstance(default, Spec):
+            assert shown[1] == repr(default).replace("learning_rate_init=None", "")
+        else:
+            assert ast.literal_eval(shown[1]) == default
 
 
 @pytest.mark.parametrize("cls", CLASSES)
