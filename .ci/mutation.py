@@ -5,6 +5,7 @@ Not a stage of .ci/run: all of the core takes an hour and more on two cores.
     pip install cosmic-ray coverage
     python .ci/mutation.py                            # the core
     python .ci/mutation.py skbackprop/stopping.py     # one module
+    python .ci/mutation.py --again mutation.jsonl     # what survived, with new tests
 
 A first run of the tests records which of them reach which line. Then every change is made
 in the memory of a process forked for it, which runs the tests that reach it: first a few
@@ -137,9 +138,8 @@ OPERATORS = [
         "ZeroIterationForLoop",
     ],
 ]
-FIRST_FILES, FIRST_TESTS = 3, 12  # files, and tests of each, tried before the others
+FIRST_FILES, FIRST_TESTS = 4, 15  # files, and tests of each, tried before the others
 PYTEST = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-LONGEST = 60.0  # seconds of recorded tests that a change is given
 MEMORY = 8 << 30  # bytes that a process with a change may ask for
 
 
@@ -298,7 +298,7 @@ def in_a_fork(path, source, seconds):
     os._exit(int(code != 0))
 
 
-def portions(tests, module):
+def portions(tests, module, longest):
     """Yield the tests of a change: a few of the files that reach it most, then the rest."""
     by_file = defaultdict(list)
     for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
@@ -309,7 +309,7 @@ def portions(tests, module):
         test for file in files[:FIRST_FILES] for test in by_file[file][:FIRST_TESTS]
     )
     yield first
-    left, rest = LONGEST, {}
+    left, rest = longest, {}
     for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
         if name not in first and left > 0:
             rest[name] = seconds
@@ -323,11 +323,20 @@ class Trial:
 
     def __init__(self, path, operator, line, source, tests):
         self.path, self.operator, self.line, self.source = path, operator, line, source
-        self.left = list(portions(tests, path)) if tests else []
-        self.outcome = None if self.left else "not reached"
-        self.started = time.time()
+        original = (ROOT / path).read_text().splitlines()
+        rows = difflib.unified_diff(original, source.splitlines(), lineterm="", n=0)
+        self.diff = [row for row in list(rows)[2:] if row[0] in "+-"]
+        self.tests, self.outcome, self.started = tests, None, time.time()
 
-    def start(self):
+    def start(self, longest):
+        """Begin with the first tests, if any reach the change."""
+        self.started, self.left = (
+            time.time(),
+            list(portions(self.tests, self.path, longest)),
+        )
+        self.next_tests() if self.tests else self.end("not reached")
+
+    def next_tests(self):
         seconds = self.left.pop(0)
         self.pid = in_a_fork(self.path, self.source, seconds)
         self.deadline = time.time() + 30 + 5 * sum(seconds.values())
@@ -339,103 +348,101 @@ class Trial:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
             if status != 0:
-                self.outcome = "noticed"
+                self.end("noticed")
             elif self.left:
-                self.start()
+                self.next_tests()
             else:
-                self.outcome = "survived"
+                self.end("survived")
         elif time.time() > self.deadline:
             os.killpg(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-            self.outcome = "noticed"  # it hangs
+            self.end("noticed")  # it hangs
+
+    def end(self, outcome):
+        self.outcome, self.seconds = outcome, round(time.time() - self.started, 1)
 
     def result(self):
-        original = (ROOT / self.path).read_text().splitlines()
-        diff = difflib.unified_diff(original, self.source.splitlines(), lineterm="", n=0)
-        return {
-            "module": self.path,
-            "operator": self.operator,
-            "line": self.line,
-            "outcome": self.outcome,
-            "seconds": round(time.time() - self.started, 1),
-            "diff": [
-                row for row in diff if row[:1] in "+-" and row[:3] not in ("+++", "---")
-            ],
-        }
+        names = ("path", "operator", "line", "outcome", "seconds", "diff")
+        return {name: getattr(self, name) for name in names}
 
 
 def trials(modules, recorded):
     """Yield a trial for each change of the modules."""
     names = recorded["tests"]
     for path in modules:
-        lines = {
-            int(line): tests for line, tests in recorded["lines"].get(path, {}).items()
-        }
+        found = recorded["lines"].get(path, {}).items()
+        lines = {int(line): tests for line, tests in found}
         anywhere = {test for tests in lines.values() for test in tests}
         together = statement_lines(path)
         for operator, line, source in changes(path):
-            reached = {
-                t for near in together.get(line, [line]) for t in lines.get(near, [])
-            }
+            near = together.get(line, [line])
+            reached = {test for place in near for test in lines.get(place, [])}
             chosen = reached or anywhere  # what runs at import matters to all
             yield Trial(path, operator, line, source, dict(names[test] for test in chosen))
 
 
-def run(waiting, jobs):
+def run(waiting, jobs, longest):
     """Run trials side by side; yield them as they end."""
     running = []
     while True:
         while len(running) < jobs and (trial := next(waiting, None)) is not None:
-            if trial.outcome:
-                yield trial
-            else:
-                trial.start()
-                running.append(trial)
+            trial.start(longest)
+            running.append(trial)
         if not running:
             return
         time.sleep(0.02)
         for trial in running[:]:
-            trial.poll()
+            if not trial.outcome:
+                trial.poll()
             if trial.outcome:
                 running.remove(trial)
                 yield trial
 
 
-def main():
-    """Record what the tests reach, try all changes, print what survives."""
+def parsed():
+    """Return what the command line asks for."""
+    out = Path(tempfile.gettempdir(), "mutation.jsonl")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", help="default: all of the core")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--record", type=Path, help="file that keeps what the tests reach")
     parser.add_argument(
-        "--out", type=Path, default=Path(tempfile.gettempdir(), "mutation.jsonl")
+        "--out", type=Path, default=out, help="file of the results, as JSON"
     )
-    options = parser.parse_args()
-    os.chdir(ROOT)
-    modules = options.modules or [f"skbackprop/{name}.py" for name in CORE]
-    files = sorted(
-        str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py")
-    )
-    files = [
-        file for file in files if Path(file).stem.removeprefix("test_") not in LEFT_OUT
-    ]
+    parser.add_argument("--again", type=Path, help="results: try only what survived there")
+    parser.add_argument("--longest", type=float, default=20, help="seconds of later tests")
+    return parser.parse_args()
 
+
+def main():
+    """Record what the tests reach, try all changes, print what survives."""
+    options = parsed()
+    os.chdir(ROOT)
     path = options.record or Path(tempfile.mkdtemp(), "reached.json")
     if not path.exists():
         if os.fork() == 0:
-            record(path, files)
+            files = sorted(file.name for file in Path("tests").glob("test_*.py"))
+            stems = (file.removeprefix("test_").removesuffix(".py") for file in files)
+            record(
+                path, [f"tests/test_{stem}.py" for stem in stems if stem not in LEFT_OUT]
+            )
             os._exit(0)
         os.wait()
+    modules = options.modules or [f"skbackprop/{name}.py" for name in CORE]
+    waiting = trials(modules, json.loads(path.read_text()))
+    if options.again:
+        before = [json.loads(row) for row in options.again.read_text().splitlines()]
+        survived = [(r["path"], r["diff"]) for r in before if r["outcome"] != "noticed"]
+        waiting = (trial for trial in waiting if (trial.path, trial.diff) in survived)
     counts = Counter()
     with options.out.open("a") as out:
-        for trial in run(trials(modules, json.loads(path.read_text())), options.jobs):
-            result = trial.result()
-            out.write(json.dumps(result) + "\n")
+        for trial in run(waiting, options.jobs, options.longest):
+            out.write(json.dumps(trial.result()) + "\n")
             out.flush()
-            counts[result["outcome"]] += 1
-            if result["outcome"] != "noticed":
-                print(f"{trial.path}:{trial.line} {trial.operator} {result['outcome']}")
-                print("    " + "\n    ".join(result["diff"]), flush=True)
+            counts[trial.outcome] += 1
+            if trial.outcome != "noticed":
+                print(f"{trial.path}:{trial.line} {trial.operator} {trial.outcome}")
+                print("    " + "\n    ".join(trial.diff), flush=True)
     print(dict(counts))
 
 

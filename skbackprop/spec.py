@@ -119,7 +119,10 @@ def spec(cls: type[T]) -> type[T]:
     Constructor, representation and comparison come from `Spec`, once, instead of being
     compiled for each of the many classes at every import.
     """
-    return dataclass(init=False, kw_only=True, repr=False, eq=False)(cls)
+    made = dataclass(init=False, kw_only=True, repr=False, eq=False)(cls)
+    made._names = frozenset(f.name for f in fields(made))
+    made._defaults = {f.name: f.default for f in fields(made) if f.default is not MISSING}
+    return made
 
 
 class _Signature:
@@ -152,15 +155,26 @@ class Spec:
 
     from_estimator: ClassVar[tuple[str, ...]] = ()
     __signature__ = _Signature()
+    _names: ClassVar[frozenset[str]] = frozenset()
+    _defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, **params: Any) -> None:
+        own = vars(self)
+        own.update(self._defaults)
+        own.update(params)
+        if own.keys() != self._names:
+            self._make_what_is_left_out()
+
+    def _make_what_is_left_out(self):
+        """Give parameters their new defaults; raise TypeError for one lacking or unknown."""
         for f in fields(self):
-            if f.name not in params and _is_required(f):
-                raise TypeError(f"{type(self).__name__} needs the parameter {f.name!r}.")
-            setattr(self, f.name, params.pop(f.name) if f.name in params else _default(f))
-        if params:
+            if f.name not in vars(self):
+                if _is_required(f):
+                    raise TypeError(f"{type(self).__name__} needs the parameter {f.name!r}.")
+                setattr(self, f.name, _default(f))
+        for name in vars(self).keys() - self._names:
             raise TypeError(
-                f"{type(self).__name__} has no parameter {next(iter(params))!r}. "
+                f"{type(self).__name__} has no parameter {name!r}. "
                 f"Its parameters are {[f.name for f in fields(self)]}."
             )
 
