@@ -87,7 +87,6 @@ LEFT_OUT = [
     "estimator_checks_features",
     "fuzzing",
     "mpi",
-    "structure",
     "works_with",
 ]
 

@@ -263,9 +263,9 @@ class Adaptive(Plateau):
     factor : float, default=0.2
         As in :class:`Plateau`, and so are the others.
     patience : float or None, default=None
-        None: the estimator's ``n_iter_no_change``.
+        At least 1. None: the estimator's ``n_iter_no_change``.
     floor : float, default=1e-6
-        The rate from which it is not lowered any more.
+        The rate from which it is not lowered any more, 0 or more.
     """
 
     factor: float = number(0.2, 0, 1, "()")

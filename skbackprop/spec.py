@@ -163,18 +163,19 @@ class Spec:
         own.update(self._defaults)
         own.update(params)
         if own.keys() != self._names:
-            self._make_what_is_left_out()
+            self._complete_or_raise()
 
-    def _make_what_is_left_out(self):
-        """Give parameters their new defaults; raise TypeError for one lacking or unknown."""
+    def _complete_or_raise(self):
+        """Make the defaults that factories make; raise TypeError for wrong parameters."""
+        owner = type(self).__name__
         for f in fields(self):
             if f.name not in vars(self):
                 if _is_required(f):
-                    raise TypeError(f"{type(self).__name__} needs the parameter {f.name!r}.")
+                    raise TypeError(f"{owner} needs the parameter {f.name!r}.")
                 setattr(self, f.name, _default(f))
         for name in vars(self).keys() - self._names:
             raise TypeError(
-                f"{type(self).__name__} has no parameter {name!r}. "
+                f"{owner} has no parameter {name!r}. "
                 f"Its parameters are {[f.name for f in fields(self)]}."
             )
 

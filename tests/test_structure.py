@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import warnings
+from dataclasses import fields
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ from skbackprop.initializers import INITIALIZERS
 from skbackprop.losses import REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
 from skbackprop.schedules import SCHEDULES
-from skbackprop.spec import Spec
+from skbackprop.spec import Interval, Spec
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
 RULES = [
@@ -357,6 +359,28 @@ def test_documented_defaults_are_the_defaults(cls):
             assert shown[1] == repr(default).replace("learning_rate_init=None", "")
         else:
             assert ast.literal_eval(shown[1]) == default
+
+
+def documented_interval(text):
+    """Low end, high end and whether the low end is open, as a sentence says it."""
+    if found := re.search(r"in ([\[(])([\d.]+), ([\d.]+)[\])]", text):
+        return float(found[2]), float(found[3]), found[1] == "("
+    if found := re.search(r"(\d+) or more|[Aa]t least (\d+)", text):
+        return float(found[1] or found[2]), np.inf, False
+    if found := re.search(r"above (\d+)", text):
+        return float(found[1]), np.inf, True
+    return (0.0, np.inf, True) if "positive" in text else None
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_documented_interval_is_the_one_that_is_checked(rule):
+    parts = re.split(r"^(\w+) : (.*)\n", inspect.getdoc(rule), flags=re.M)
+    for name, kind, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        allowed = {f.name: f for f in fields(rule)}[name].metadata.get("allowed")
+        if isinstance(allowed, Interval) and ":class:" not in text:
+            checked = allowed.low, allowed.high, allowed.ends[0] == "("
+            assert documented_interval(" ".join(text.split())) == checked
+            assert kind.startswith("int" if allowed.kind is Integral else "float")
 
 
 @pytest.mark.parametrize("cls", CLASSES)
