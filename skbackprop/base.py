@@ -20,7 +20,7 @@ from sklearn.utils import check_array, check_random_state
 
 from . import parameters as rules
 from .callbacks import CallbackSupportMixin, NoCallbacks, callbacks_of, with_callbacks
-from .diagnosis import diagnose
+from .diagnosis import a_part_of, diagnose
 from .door import (
     check_rows_and_y,
     check_sample_weight,
@@ -338,7 +338,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if incremental:
             self._is_over(next(reports), plan, state, patience, validation, callbacks)
             return
-        before, snapshot = state.vector.copy(), Snapshot(state, shuffles=self.shuffle)
+        before = a_part_of(state.vector).copy()
+        snapshot = Snapshot(state, shuffles=self.shuffle)
         try:
             for report in islice(reports, min(self.max_iter, sys.maxsize)):
                 is_over = self._is_over(
@@ -359,7 +360,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         """Train on all rows at once; an iteration counts as an epoch."""
         self._refuse_what_lbfgs_ignores(validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
-        plan, before = self._plan(state, incremental=False), state.vector.copy()
+        plan = self._plan(state, incremental=False)
+        before = a_part_of(state.vector).copy()
         engine, _ = self._engine(plan, state, data)
         self._share.ready()
         patience = self._patience(

@@ -36,7 +36,8 @@ class Snapshot:
         self._attributes = vars(state) | {"schedule_memory": dict(state.schedule_memory)}
         is_due = (state.epoch - self._first_epoch) % EPOCHS_PER_NOTE == 0
         if self._shuffles and is_due and state.order is not None:
-            self._noted = state.rng.get_state(), state.order.copy(), state.epoch
+            smallest = np.min_scalar_type(state.n_rows)
+            self._noted = state.rng.get_state(), state.order.astype(smallest), state.epoch
         self._state_is_whole = False
 
     def restore(self) -> int:

@@ -98,6 +98,14 @@ def test_learning_rate_so_small_that_nothing_moved(cls, X):
     assert causes_of(estimator, X, y) == [NOT_MOVED]
 
 
+def test_part_of_a_large_network_tells_that_nothing_moved(X):
+    """20,000 units have 100,001 parameters, of which only a part is looked at."""
+    still = BackpropRegressor((20_000,), learning_rate=1e-12, max_iter=2, random_state=0)
+    assert causes_of(still, X, 100 + X[:, 0]) == [NOT_MOVED]
+    moving = still.set_params(learning_rate=1e-5)
+    assert NOT_MOVED not in causes_of(moving, X, 100 + X[:, 0])
+
+
 @pytest.mark.parametrize("form", [np.asarray, csr_array])
 @pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
 def test_unscaled_inputs(cls, form, X):
