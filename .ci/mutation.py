@@ -90,6 +90,24 @@ LEFT_OUT = [
     "works_with",
 ]
 
+# Tests of a module that are not called after it; the first to be tried.
+TESTS_OF = {
+    "base": "failed_training",
+    "diagnosis": "problem_warnings",
+    "door": "inputs",
+    "formulas": "trace",
+    "layers": "gradients",
+    "network": "gradients",
+    "numpy_engine": "clipping_and_target",
+    "objective": "gradients",
+    "parameters": "bad_input",
+    "snapshot": "interrupts",
+    "spec": "specs",
+    "state": "exact_continuation",
+    "tables": "worked_examples",
+    "training": "verbose",
+}
+
 # One change for each operator; the number of all others would be ten times as large.
 BINARY = [
     "Add_Sub",
@@ -302,7 +320,8 @@ def portions(tests, module, longest):
     by_file = defaultdict(list)
     for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
         by_file[name.split("::")[0]].append((name, seconds))
-    own = f"tests/test_{Path(module).stem}.py"
+    stem = Path(module).stem
+    own = f"tests/test_{TESTS_OF.get(stem, stem)}.py"
     files = sorted(by_file, key=lambda file: (file != own, -len(by_file[file])))
     first = dict(
         test for file in files[:FIRST_FILES] for test in by_file[file][:FIRST_TESTS]
