@@ -45,7 +45,7 @@ def check_rows(estimator, X, dtype):
     return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
 
 
-def check_rows_and_y(estimator, X, y, dtype=None, may_be_empty=False):
+def check_rows_and_y(estimator, X, y, dtype, may_be_empty):
     """Return X and y as arrays; a precision is that of a training that goes on."""
     if may_be_empty and getattr(X, "shape", ())[:1] == (0,):
         return _check_no_rows(estimator, X, y, dtype)

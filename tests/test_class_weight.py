@@ -164,6 +164,23 @@ def test_balanced_gives_every_class_the_same_total_weight(X, y, sample_weight):
     assert_allclose(weighted.coefs_[0], plain.coefs_[0], rtol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [2.0**-13, 2.0**13])
+def test_balanced_does_not_depend_on_the_scale_of_the_sample_weights(scale, X, y):
+    """A power of two rounds nothing; a penalty would be divided by the weights."""
+    params = {**SMALL, "class_weight": "balanced", "alpha": 0}
+    scaled = BackpropClassifier(**params).fit(X, y, np.full(40, scale))
+    assert_same_training(scaled, BackpropClassifier(**params).fit(X, y))
+
+
+def test_balanced_bears_a_class_whose_rows_weigh_nothing(X, y):
+    weighted = BackpropClassifier(**SMALL, class_weight="balanced")
+    weighted.fit(X, y, (y != 0).astype(float))
+    factor = {0: 0.0, 1: 16 / (2 * 12), 2: 16 / (2 * 4)}  # of the two classes that count
+    assert_same_training(
+        weighted, BackpropClassifier(**SMALL).fit(X, y, by_class(factor, y))
+    )
+
+
 def test_balanced_counts_a_row_of_weight_2_as_two_rows(X, y):
     """All rows in one batch, which the repeated rows are too."""
     params = {**SMALL, "class_weight": "balanced", "batch_size": 100}

@@ -106,15 +106,15 @@ def test_a_sure_mistake_costs_what_it_costs(X, classes, dtype, largest, rtol):
 # -- early stopping: stratified for several classes, and wherever that is possible ---------
 
 
-def class_counts_in_training_part(estimator_class, n_per_class, seed):
-    """Return the loss if the split is stratified 3 to 1, and the loss there is.
+def class_counts_in_training_part(estimator_class, n_per_class, seed, fraction=0.25):
+    """Return the loss if the split is stratified, and the loss there is.
 
     All rows are the same: the loss is a sum over classes, each times its number of rows.
     """
     y = np.repeat(np.arange(len(n_per_class)), n_per_class)
     X = np.zeros((len(y), 1))
     estimator = estimator_class(
-        (5,), early_stopping=True, validation_fraction=0.25, random_state=seed, **STILL
+        (5,), early_stopping=True, validation_fraction=fraction, random_state=seed, **STILL
     ).fit(X, y)
     share = np.asarray(n_per_class) / sum(n_per_class)
     return -share @ np.log(estimator.predict_proba(X[:1])[0]), estimator.loss_
@@ -123,6 +123,15 @@ def class_counts_in_training_part(estimator_class, n_per_class, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_early_stopping_stratifies_several_classes(seed):
     expected, loss = class_counts_in_training_part(BackpropClassifier, [20, 12, 8], seed)
+    assert_allclose(loss, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_per_class", [[18, 2], [2, 2, 2]])
+@pytest.mark.parametrize("seed", range(4))
+def test_two_members_of_each_class_are_enough_to_stratify(n_per_class, seed):
+    expected, loss = class_counts_in_training_part(
+        BackpropClassifier, n_per_class, seed, fraction=0.5
+    )
     assert_allclose(loss, expected, rtol=1e-12)
 
 

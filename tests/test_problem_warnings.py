@@ -91,6 +91,49 @@ def test_output_that_is_constant_but_for_a_few_digits(X):
     assert causes_of(regressor, X, 5 + X[:, 0]) == [CONSTANT]
 
 
+def barely_trained(coef, intercept, learning_rate, y, X):
+    """The causes that a linear model of given weights names after five small steps."""
+    weights = GivenWeights([np.reshape(coef, (3, 1))], [[intercept]])
+    params = {"initializer": weights, "learning_rate": learning_rate, "alpha": 0}
+    return causes_of(BackpropRegressor((), max_iter=5, **params), X, y)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("share", [1e-5, 1e-3])
+def test_constant_is_meant_relative_to_the_output(share, size, X):
+    """Outputs between 1 and 1 plus a share, in units of a size; far from y."""
+    largest = np.ptp(X[:, 0])
+    causes = barely_trained(
+        [share * size / largest, 0, 0], size, 1e-12, 9 * size * X[:, 1], X
+    )
+    assert (CONSTANT in causes) == (share < 1e-4)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("share", [1e-7, 1e-5])
+def test_movement_is_meant_relative_to_the_largest_parameter(share, size, X):
+    """Five steps of Adam, each of about the learning rate."""
+    y = 100 * size * X[:, 1]
+    causes = barely_trained([0, 0, size], 0, share / 5 * size, y, X)
+    assert (NOT_MOVED in causes) == (share < 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"), [(1, []), (2, [CONSTANT]), (3, [CONSTANT])]
+)
+def test_one_row_is_no_constant_output(n_rows, expected, X):
+    classifier = BackpropRegressor((), initializer="zeros", max_iter=2, random_state=0)
+    X = np.zeros((n_rows, 3))
+    assert causes_of(classifier, X, np.arange(float(n_rows))) == expected
+
+
+def test_ratio_of_scales_does_not_overflow(X):
+    """The squares of the columns would."""
+    params = {"solver": "sgd", "learning_rate": 1e-300, "initializer": "zeros"}
+    regressor = BackpropRegressor((), max_iter=1, **params)
+    assert UNSCALED in causes_of(regressor, X * [1e180, 1e175, 1e180], X[:, 1])
+
+
 @pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
 def test_learning_rate_so_small_that_nothing_moved(cls, X):
     y = np.repeat([0, 1], 30) if cls is BackpropClassifier else 3 - X[:, 0]

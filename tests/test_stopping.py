@@ -252,6 +252,14 @@ def test_early_stopping_sets_its_fraction_aside(X, y):
     assert clf.t_ == 42 * clf.n_iter_
 
 
+def test_early_stopping_needs_one_row_to_train_on_and_two_to_validate(X):
+    regressor = BackpropRegressor((2,), early_stopping=True, max_iter=4, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        assert regressor.fit(X[:3], X[:3, 0]).t_ == 4
+    with pytest.raises(ValueError, match=r"sets 2 rows aside .* got n_samples=2"):
+        regressor.fit(X[:2], X[:2, 0])
+
+
 def test_early_stopping_has_no_best_loss(X, y):
     assert classifier(**STOPS_EARLY).fit(X, y).best_loss_ is None
 
