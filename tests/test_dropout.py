@@ -68,6 +68,13 @@ def test_mask_silences_the_fraction_and_keeps_the_mean(rate):
     assert abs(found.mean() - 1) <= 5 * error / (1 - rate)
 
 
+def test_rows_of_a_mask_are_drawn_as_a_part_of_it():
+    rows = np.array([5, 0, 63, 5])
+    part = np.full((4, 16), np.nan)
+    fill_mask(1, 0, 0, 0.5, part, rows)
+    assert np.array_equal(part, mask()[rows])
+
+
 def test_mask_depends_on_seed_step_and_layer():
     base = {"seed": 5, "step": 5, "layer": 5}
     masks = [mask(**base), *(mask(**{**base, name: 6}) for name in base)]

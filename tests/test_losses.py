@@ -163,6 +163,7 @@ def value_and_delta(loss, target, z):
         (Huber(threshold=0.5), [0, 2], [0.3, 0], 0.045 + 0.875, [0.3, -0.5]),
         # too low by 2: 0.9 * 2; too high by 3: 0.1 * 3
         (Quantile(quantile=0.9), [2, 0], [0, 3], 1.8 + 0.3, [-0.9, 0.1]),
+        (Quantile(quantile=0.9), [3], [3], 0.0, [0]),
         # cosh(log 2) = 5 / 4, tanh(log 2) = 3 / 5
         (LogCosh(), [0, log(2)], [log(2), 0], 2 * log(1.25), [0.6, -0.6]),
         # o = 2: 6 / 2 - log(6 / 2) - 1; delta 1 - 6 / 2
@@ -338,6 +339,8 @@ def test_poisson_refuses_negative_targets_of_a_validation_set(X):
 def test_loss_of_one_class_per_row_refuses_multilabel_targets(loss, X, rng):
     with pytest.raises(ValueError, match="needs one class per row"):
         BackpropClassifier(loss=loss).fit(X, rng.randint(0, 2, (60, 3)))
+    with pytest.raises(ValueError, match="needs one class per row"):
+        BackpropClassifier(loss=loss).fit(X, np.tile([[1, 1, 0], [0, 1, 1]], (30, 1)))
 
 
 @pytest.mark.parametrize(
