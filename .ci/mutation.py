@@ -108,6 +108,9 @@ TESTS_OF = {
     "training": "verbose",
 }
 
+# Tests that read parameters, defaults and intervals without running a line of their module.
+DECLARED = "tests/test_structure.py::test_documented_"
+
 # One change for each operator; the number of all others would be ten times as large.
 BINARY = [
     "Add_Sub",
@@ -323,9 +326,8 @@ def portions(tests, module, longest):
     stem = Path(module).stem
     own = f"tests/test_{TESTS_OF.get(stem, stem)}.py"
     files = sorted(by_file, key=lambda file: (file != own, -len(by_file[file])))
-    first = dict(
-        test for file in files[:FIRST_FILES] for test in by_file[file][:FIRST_TESTS]
-    )
+    few = [test for file in files[:FIRST_FILES] for test in by_file[file][:FIRST_TESTS]]
+    first = dict(few + [test for test in tests.items() if test[0].startswith(DECLARED)])
     yield first
     left, rest = longest, {}
     for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
@@ -387,6 +389,7 @@ class Trial:
 def trials(modules, recorded):
     """Yield a trial for each change of the modules."""
     names = recorded["tests"]
+    declared = {i for i, (name, _) in enumerate(names) if name.startswith(DECLARED)}
     for path in modules:
         found = recorded["lines"].get(path, {}).items()
         lines = {int(line): tests for line, tests in found}
@@ -395,8 +398,9 @@ def trials(modules, recorded):
         for operator, line, source in changes(path):
             near = together.get(line, [line])
             reached = {test for place in near for test in lines.get(place, [])}
-            chosen = reached or anywhere  # what runs at import matters to all
-            yield Trial(path, operator, line, source, dict(names[test] for test in chosen))
+            if not reached:  # what runs at import matters to all
+                reached = anywhere | declared
+            yield Trial(path, operator, line, source, dict(names[test] for test in reached))
 
 
 def run(waiting, jobs, longest):
