@@ -10,6 +10,7 @@ import pytest
 from rules import LINKS, LOSSES, OPTIMIZER_OBJECTS, SCHEDULE_OBJECTS
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.neural_network import MLPClassifier
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Relu
@@ -108,6 +109,41 @@ def test_invalid_parameter_is_refused_by_fit_and_not_by_the_constructor(cls, nam
     pattern = f"The {name!r} parameter of {cls.__name__} must be .+ Got {value!r} instead."
     with pytest.raises(ValueError, match=re.escape(pattern).replace(r"\.\+", ".+")):
         estimator.fit([[0.0], [1.0]], [0, 1])
+
+
+AT_THE_BOUNDARY = {
+    "hidden_layer_sizes": [1, (1,), [1, 1], ()],
+    "alpha": [0, 0.0],
+    "batch_size": [1],
+    "learning_rate_init": [1e-300],
+    "power_t": [0],
+    "max_iter": [1],
+    "random_state": [0, 2**32 - 1],
+    "tol": [0, 0.0],
+    "verbose": [0, False],
+    "momentum": [0, 1, 1.0],
+    "validation_fraction": [0, 0.999],
+    "beta_1": [0, 0.999],
+    "beta_2": [0, 0.9999],
+    "epsilon": [1e-300],
+    "n_iter_no_change": [1, np.inf],
+    "max_fun": [1],
+    "dropout": [0, 0.999, (0,)],
+    "clip_norm": [1e-300],
+    "target_loss": [-np.inf, -1, 0, np.inf],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in AT_THE_BOUNDARY for value in AT_THE_BOUNDARY[name]],
+)
+def test_parameter_at_its_boundary_is_taken(name, value):
+    """By scikit-learn, too, where it has the parameter."""
+    params = {**SMALL, "batch_size": 1, name: value}
+    BackpropClassifier(**params).fit([[0.0], [1.0]], [0, 1])
+    if name in inspect.signature(MLPClassifier).parameters:
+        MLPClassifier(**params).fit([[0.0], [1.0]], [0, 1])
 
 
 @pytest.mark.parametrize("value", [-1, None, "much"])
