@@ -111,6 +111,29 @@ def test_invalid_parameter_is_refused_by_fit_and_not_by_the_constructor(cls, nam
         estimator.fit([[0.0], [1.0]], [0, 1])
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("alpha", -1),
+        ("batch_size", 0),
+        ("learning_rate_init", 0),
+        ("max_iter", 0),
+        ("max_fun", 0.5),
+        ("random_state", -1),
+        ("momentum", 1.1),
+        ("validation_fraction", 1.0),
+        ("epsilon", 0),
+    ],
+)
+def test_interval_is_named_in_scikit_learns_words(name, value):
+    messages = []
+    for cls in (MLPClassifier, BackpropClassifier):
+        with pytest.raises(ValueError, match=f"{name!r} parameter") as caught:
+            cls(**{name: value}).fit([[0.0], [1.0]], [0, 1])
+        messages.append(str(caught.value).replace(cls.__name__, "the estimator"))
+    assert messages[0] == messages[1]
+
+
 AT_THE_BOUNDARY = {
     "hidden_layer_sizes": [1, (1,), [1, 1], ()],
     "alpha": [0, 0.0],

@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 
 from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.initializers import GivenWeights
 from skbackprop.schedules import Adaptive, Plateau
 
 NOTHING_IMPROVES = {"tol": 1e3}  # no epoch improves the loss by so much
@@ -43,6 +44,17 @@ class RecordingSGD:
         gradient *= learning_rate
 
 
+class Stride:
+    """Steps of a half against the sign of the gradient."""
+
+    def init(self, vector):
+        return {}
+
+    def update(self, gradient, memory, learning_rate, t):
+        np.sign(gradient, out=gradient)
+        gradient *= 0.5
+
+
 # -- patience --------------------------------------------------------------------------
 
 
@@ -54,6 +66,32 @@ def test_training_stops_after_more_epochs_without_improvement_than_patience(
     """The first epoch counts as an improvement; patience + 1 more do not."""
     clf = classifier(solver=solver, n_iter_no_change=patience, **NOTHING_IMPROVES)
     assert clf.fit(X, y).n_iter_ == 1 + patience + 1
+
+
+@pytest.mark.filterwarnings("ignore:Not converged")
+@pytest.mark.parametrize("tol", [0, 0.25])
+def test_improvement_of_just_tol_renews_the_patience(tol):
+    """Without weights a step of 1 towards y = 0 lowers the squared error as told.
+
+    The loss is 2, 1.125, 0.5, 0.125 and 0, by more than 0.25 but for the last; then it
+    stays, which is an improvement of just 0.
+    """
+    X, y = np.zeros((1, 1)), np.zeros(1)
+    weights = GivenWeights([[[0.0]]], [[2.0]])
+    params = {"tol": tol, "n_iter_no_change": 3, "max_iter": 20, "initializer": weights}
+    regressor = BackpropRegressor((), solver=Stride(), **params).fit(X, y)
+    assert regressor.loss_curve_[:6] == [2, 1.125, 0.5, 0.125, 0, 0]
+    assert regressor.n_iter_ == (20 if tol == 0 else 8)
+
+
+def test_improvement_by_just_tol_is_an_improvement():
+    """Losses of 2, 1.5, 1, 0.5 and then 0: every one of them better by just tol."""
+    weights = GivenWeights([[[0.0]]], [[2.0]])
+    params = {"tol": 0.5, "n_iter_no_change": 1, "max_iter": 20, "initializer": weights}
+    params |= {"loss": "absolute_error"}
+    regressor = BackpropRegressor((), solver=Stride(), **params)
+    regressor.fit(np.zeros((1, 1)), np.zeros(1))
+    assert regressor.loss_curve_ == [2, 1.5, 1, 0.5, 0, 0, 0]
 
 
 def test_epochs_that_improve_renew_the_patience(X, y):
@@ -218,6 +256,16 @@ def test_early_stopping_keeps_the_weights_of_the_best_score(batch_size, X, y):
     assert clf.validation_scores_ == watch.scores
     assert clf.best_validation_score_ == max(watch.scores)
     assert clf.score(*watch.rows) == max(watch.scores)
+
+
+@pytest.mark.filterwarnings("ignore:Not converged")
+def test_first_of_several_best_scores_is_kept(X, y):
+    """Nothing that changes the labels is learnt in so few steps."""
+    params = {"early_stopping": True, "solver": "sgd", "learning_rate": 1e-6}
+    kept = classifier(**params, max_iter=5).fit(X, y)
+    assert len(set(kept.validation_scores_)) == 1
+    first = classifier(**params, max_iter=1).fit(X, y)
+    assert all(map(np.array_equal, kept.coefs_, first.coefs_))
 
 
 def test_weights_kept_are_not_those_of_the_last_epoch(X, y):
