@@ -202,6 +202,11 @@ def test_partial_fit_does_not_warn(X, y):
     classifier().partial_fit(X, y, classes=[0, 1])
 
 
+def test_lbfgs_has_a_learning_rate_of_1_per_iteration(X, y):
+    clf = classifier(solver="lbfgs", tol=1e-2, learning_rate_init=0.3).fit(X, y)
+    assert clf.learning_rate_curve_ == [1.0] * clf.n_iter_
+
+
 def test_lbfgs_that_converges_does_not_warn(X, y):
     clf = classifier(solver="lbfgs", tol=1e-2, alpha=1).fit(X, y)
     assert clf.n_iter_ < 200
