@@ -24,6 +24,7 @@ from skbackprop.activations import (
     Softmax,
     Softplus,
     Tanh,
+    slope,
 )
 
 Phi, phi = NormalDist().cdf, NormalDist().pdf
@@ -128,6 +129,16 @@ def test_limits_far_from_zero(activation, values, derivatives, dtype):
 @pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"identity"}))
 def test_every_activation_has_its_limits_here(name):
     assert ACTIVATIONS[name] in {type(case[0]) for case in LIMITS}
+
+
+@pytest.mark.parametrize("n_units", [2, 3])
+def test_units_of_a_softmax_have_no_slope_of_their_own(n_units):
+    z = np.linspace(-1, 1, 2 * n_units).reshape(2, n_units)
+    a = np.empty_like(z)
+    Softmax().forward(z, a)
+    assert slope(Softmax(), z, a) is None
+    np.tanh(z, out=a)
+    assert_allclose(slope(Tanh(), z, a), 1 - a**2, rtol=1e-15)
 
 
 def test_softmax_of_huge_net_inputs_is_finite():

@@ -64,13 +64,19 @@ def test_kink_has_a_derivative_on_each_side(name):
     left, right, kink = KINKS[name]
 
     def function(x):
-        return (left if x[0] < kink else right) * (x[0] - kink)
+        return 3 + (left if x[0] < kink else right) * (x[0] - kink)
 
     found = derivative(function, np.array([kink]), 0)
     assert not found.is_settled
     # first differences of straight lines, but for rounding at the step 2^-22
     assert_allclose([found.left, found.right], [left, right], rtol=1e-7, atol=1e-7)
     assert found.value == pytest.approx((left + right) / 2)
+
+
+def test_sides_of_a_kink_between_curves_are_taken_close_to_it():
+    found = derivative(lambda x: abs(x[0]) + 5 * x[0] ** 2, np.array([0.0]), 0)
+    # the step 2^-22 times half of the second derivative
+    assert_allclose([found.left, found.right], [-1, 1], rtol=2e-6)
 
 
 def test_kink_out_of_the_reach_of_small_steps_is_no_kink():
@@ -107,6 +113,11 @@ def test_elementwise_derivative_is_nan_near_kinks_only():
     found = elementwise_derivative(np.abs, x)
     assert np.isnan(found).tolist() == [[False, True, True], [True, False, False]]
     assert_allclose(found[~np.isnan(found)], [-1, 1, 1], rtol=RTOL)
+
+
+def test_elementwise_derivative_is_settled_relative_to_its_size():
+    x = np.array([1e6, -3e5])
+    assert_allclose(elementwise_derivative(np.square, x), 2 * x, rtol=RTOL)
 
 
 @pytest.mark.parametrize(
