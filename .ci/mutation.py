@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -90,22 +91,22 @@ LEFT_OUT = [
     "works_with",
 ]
 
-# Tests of a module that are not called after it; the first to be tried.
+# Files of tests that are about a module, where they are not called after it.
 TESTS_OF = {
-    "base": "failed_training",
-    "diagnosis": "problem_warnings",
-    "door": "inputs",
-    "formulas": "trace",
-    "layers": "gradients",
-    "network": "gradients",
-    "numpy_engine": "clipping_and_target",
-    "objective": "gradients",
-    "parameters": "bad_input",
-    "snapshot": "interrupts",
-    "spec": "specs",
-    "state": "exact_continuation",
-    "tables": "worked_examples",
-    "training": "verbose",
+    "diagnosis": ["problem_warnings"],
+    "door": ["inputs", "class_weight", "differences_from_mlp", "rows_of_several"],
+    "formulas": ["formulas", "trace"],
+    "layers": ["gradients", "dropout", "gradient_check"],
+    "network": ["gradients", "dropout", "inputs"],
+    "numpy_engine": ["clipping_and_target", "same_numbers_as_mlp", "exact_continuation"],
+    "objective": ["gradients", "clipping_and_target"],
+    "parameters": ["bad_input", "specs"],
+    "snapshot": ["interrupts"],
+    "spec": ["specs", "bad_input"],
+    "state": ["exact_continuation", "dropout", "schedules"],
+    "stopping": ["stopping", "validation_data"],
+    "tables": ["gradient_check", "inspection"],
+    "training": ["stopping", "verbose"],
 }
 
 # Tests that read parameters, defaults and intervals without running a line of their module.
@@ -158,7 +159,8 @@ OPERATORS = [
         "ZeroIterationForLoop",
     ],
 ]
-FIRST_FILES, FIRST_TESTS = 4, 15  # files, and tests of each, tried before the others
+FIRST_FILES, FIRST_TESTS = 3, 15  # other files, and tests of each, tried before the rest
+OWN_SECONDS = 10.0  # of the tests of a file that is about the module
 PYTEST = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 MEMORY = 8 << 30  # bytes that a process with a change may ask for
 
@@ -319,23 +321,31 @@ def in_a_fork(path, source, seconds):
 
 
 def portions(tests, module, longest):
-    """Yield the tests of a change: a few of the files that reach it most, then the rest."""
-    by_file = defaultdict(list)
+    """Yield the tests of a change: those about its module and a few others, then more."""
+    by_file = defaultdict(dict)
     for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
-        by_file[name.split("::")[0]].append((name, seconds))
+        by_file[name.split("::")[0]][name] = seconds
     stem = Path(module).stem
-    own = f"tests/test_{TESTS_OF.get(stem, stem)}.py"
-    files = sorted(by_file, key=lambda file: (file != own, -len(by_file[file])))
-    few = [test for file in files[:FIRST_FILES] for test in by_file[file][:FIRST_TESTS]]
-    first = dict(few + [test for test in tests.items() if test[0].startswith(DECLARED)])
-    yield first
-    left, rest = longest, {}
-    for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
-        if name not in first and left > 0:
-            rest[name] = seconds
-            left -= seconds
+    first = {}
+    for own in TESTS_OF.get(stem, [stem]):
+        first |= shortest(by_file.pop(f"tests/test_{own}.py", {}), OWN_SECONDS)
+    for file in sorted(by_file, key=lambda file: -len(by_file[file]))[:FIRST_FILES]:
+        first |= dict(islice(by_file[file].items(), FIRST_TESTS))
+    yield first | {name: tests[name] for name in tests if name.startswith(DECLARED)}
+    rest = shortest({name: tests[name] for name in tests if name not in first}, longest)
     if rest:
         yield rest
+
+
+def shortest(tests, seconds):
+    """Return the shortest tests, as many as fit into the seconds."""
+    chosen = {}
+    for name, its_seconds in sorted(tests.items(), key=lambda test: test[1]):
+        seconds -= its_seconds
+        if seconds < 0:
+            break
+        chosen[name] = its_seconds
+    return chosen
 
 
 class Trial:

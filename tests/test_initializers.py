@@ -69,6 +69,7 @@ def test_variance_of_every_initializer_is_tested(name):
     ("initializer", "bound"),
     [
         (GlorotUniform(), sqrt(6 / (FAN_IN + FAN_OUT))),
+        (GlorotUniform(factor=0.5), sqrt(0.5 / (FAN_IN + FAN_OUT))),
         (HeUniform(), sqrt(6 / FAN_IN)),
         (LecunUniform(), sqrt(3 / FAN_IN)),
         (Uniform(bound=0.2), 0.2),

@@ -239,6 +239,40 @@ def test_columns_in_another_order_are_refused(frame, X, y):
         reg.predict(frame[["width", "height", "depth"]])
 
 
+@pytest.mark.parametrize("call", ["predict", "partial_fit"])
+def test_array_without_the_names_it_was_trained_with_is_taken_with_a_warning(call, X, y):
+    reg = BackpropRegressor(**SMALL).fit(pd.DataFrame(X, columns=NAMES), y)
+    arguments = (X,) if call == "predict" else (X, y)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        getattr(reg, call)(*arguments)
+
+
+@pytest.mark.parametrize("call", ["predict", "partial_fit"])
+@pytest.mark.parametrize("shape", [(3, 4), (4, 2), (3, 3, 1), (3,), (0, 3)])
+def test_other_shapes_of_X_are_refused_after_a_training(shape, call, X, y):
+    """Checks of small arrays are short where they pass; none may be left out."""
+    reg = BackpropRegressor(**SMALL).fit(X, y)
+    rows = np.zeros(shape)
+    arguments = (rows,) if call == "predict" else (rows, np.zeros(shape[0]))
+    with pytest.raises(
+        ValueError, match=r"expecting 3 features|2D array|array with dim 3|0 sample"
+    ):
+        getattr(reg, call)(*arguments)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_y_that_is_not_finite_is_refused_after_a_training(value, X, y):
+    reg = BackpropRegressor(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="Input y contains"):
+        reg.partial_fit(X[:2], np.array([0.5, value]))
+
+
+def test_y_of_another_length_is_refused_after_a_training(X, y):
+    reg = BackpropRegressor(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        reg.partial_fit(X[:2], y[:3])
+
+
 def test_refit_on_an_array_forgets_the_names(X, y):
     reg = regressor(FRAMES["pandas"](X), y).fit(X, y)
     assert not hasattr(reg, "feature_names_in_")
