@@ -134,8 +134,13 @@ def test_interval_is_named_in_scikit_learns_words(name, value):
     assert messages[0] == messages[1]
 
 
+def test_dropout_is_checked_without_hidden_layers_too():
+    with pytest.raises(ValueError, match="'dropout' parameter of BackpropRegressor"):
+        BackpropRegressor((), dropout=1.5).fit([[0.0], [1.0]], [0, 1])
+
+
 AT_THE_BOUNDARY = {
-    "hidden_layer_sizes": [1, (1,), [1, 1], ()],
+    "hidden_layer_sizes": [1, (1,), [1, 1], (), np.array([1, 1])],
     "alpha": [0, 0.0],
     "batch_size": [1],
     "learning_rate_init": [1e-300],
@@ -151,7 +156,7 @@ AT_THE_BOUNDARY = {
     "epsilon": [1e-300],
     "n_iter_no_change": [1, np.inf],
     "max_fun": [1],
-    "dropout": [0, 0.999, (0,)],
+    "dropout": [0, 0.999, (0,), np.array([0.5])],
     "clip_norm": [1e-300],
     "target_loss": [-np.inf, -1, 0, np.inf],
 }

@@ -273,6 +273,16 @@ def test_y_of_another_length_is_refused_after_a_training(X, y):
         reg.partial_fit(X[:2], y[:3])
 
 
+@pytest.mark.parametrize("n_rows", [655, 656, 3000])
+def test_many_rows_are_predicted_like_few(n_rows, rng, X, y):
+    """Rows are taken as many at a time as stay in cache: 655 of 100 units."""
+    reg = BackpropRegressor(**SMALL | {"hidden_layer_sizes": (100,)}).fit(X, y)
+    many = rng.standard_normal((n_rows, 3))
+    few = [reg.predict(many[start : start + 50]) for start in range(0, n_rows, 50)]
+    # BLAS sums in another order where there are other numbers of rows
+    assert_allclose(reg.predict(many), np.concatenate(few), rtol=1e-11, atol=1e-13)
+
+
 def test_refit_on_an_array_forgets_the_names(X, y):
     reg = regressor(FRAMES["pandas"](X), y).fit(X, y)
     assert not hasattr(reg, "feature_names_in_")

@@ -78,6 +78,11 @@ def test_repr_makes_the_rule_again(spec):
     assert eval(spec, names) == SPECS[spec]
 
 
+def test_repr_of_a_nested_rule_shows_its_parameters_once():
+    text = "Warmup(then=Exponential(learning_rate_init=0.5, decay=0.75), n_epochs=3)"
+    assert repr(eval(text, vars(schedules))) == text
+
+
 @pytest.mark.parametrize("spec", SPECS)
 def test_clone_is_an_equal_rule_of_its_own(spec):
     copy = clone(SPECS[spec])
