@@ -105,7 +105,6 @@ TESTS_OF = {
     "spec": ["specs", "bad_input"],
     "state": ["exact_continuation", "dropout", "schedules"],
     "stopping": ["stopping", "validation_data"],
-    "tables": ["gradient_check", "inspection"],
     "training": ["stopping", "verbose"],
 }
 
