@@ -383,7 +383,7 @@ class Lion(Spec):
     beta_2 : float, default=0.99
         Share of the old `m` that stays, in [0, 1).
     weight_decay : float, default=0.0
-        As in :class:`AdamW`.
+        As in :class:`AdamW`, 0 or more.
     """
 
     beta_1: float = number(0.9, 0, 1, "[)")

@@ -261,7 +261,7 @@ class Adaptive(Plateau):
     learning_rate_init : float or None, default=None
         The first learning rate, positive. None: that of the estimator.
     factor : float, default=0.2
-        As in :class:`Plateau`, and so are the others.
+        Factor on the rate when training stalls, in (0, 1).
     patience : float or None, default=None
         At least 1. None: the estimator's ``n_iter_no_change``.
     floor : float, default=1e-6
