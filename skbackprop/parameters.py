@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Protocol
@@ -45,11 +44,11 @@ class Allowed(Protocol):
     def __str__(self) -> str: ...
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Options:
     """A few strings."""
 
-    names: tuple[str, ...]
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
 
     def __contains__(self, value):
         return isinstance(value, str) and value in self.names
@@ -58,11 +57,11 @@ class Options:
         return f"a str among {{{', '.join(map(repr, sorted(self.names)))}}}"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Either:
     """One kind of value or another."""
 
-    alternatives: tuple[Allowed, ...]
+    def __init__(self, alternatives: tuple[Allowed, ...]):
+        self.alternatives = alternatives
 
     def __contains__(self, value):
         return any(value in allowed for allowed in self.alternatives)

@@ -33,17 +33,14 @@ __all__ = [
 INFINITY = float("inf")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Interval:
     """The numbers a parameter may be, e.g. ``Interval(Real, 0, 1, "[)")``.
 
     A bool is not a number here, though Python lets it pass as one.
     """
 
-    kind: type[Any]
-    low: float
-    high: float
-    ends: str = "[]"
+    def __init__(self, kind: type[Any], low: float, high: float, ends: str = "[]"):
+        self.kind, self.low, self.high, self.ends = kind, low, high, ends
 
     def __contains__(self, value: Any) -> bool:
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, self.kind):
@@ -64,12 +61,11 @@ class Interval:
         return int(end) if self.kind is Integral else float(end)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Instance:
     """The instances of a type."""
 
-    kind: type | tuple[type, ...]
-    words: str
+    def __init__(self, kind: type | tuple[type, ...], words: str):
+        self.kind, self.words = kind, words
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, self.kind)
@@ -78,11 +74,11 @@ class Instance:
         return self.words
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Rule:
     """The objects with certain methods; their classes are not among them."""
 
-    methods: tuple[str, ...]
+    def __init__(self, methods: tuple[str, ...]):
+        self.methods = methods
 
     def __contains__(self, value: object) -> bool:
         return not isinstance(value, type) and all(

@@ -18,7 +18,7 @@ __all__ = ["Data", "Plan", "State"]
 Data = Batch  # all rows of a call: X, target, sample_weight
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Plan:
     """What the training does; rebuilt from the constructor parameters at every call."""
 
@@ -34,7 +34,7 @@ class Plan:
         return state.learning_rate(self.schedule)
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class State:
     """All that training changes: arrays, numbers and the random stream, nothing else."""
 
