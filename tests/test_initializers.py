@@ -300,6 +300,15 @@ def test_given_weights_that_are_not_finite_are_refused(part, value, given, Xy):
         BackpropRegressor((4,), initializer=GivenWeights(*given)).fit(*Xy)
 
 
+@pytest.mark.filterwarnings("ignore:Not converged")
+@pytest.mark.parametrize("factor", [1e-3, 50.0, [0.5, 6]])
+def test_any_positive_glorot_factor_is_taken(factor, Xy):
+    net = BackpropRegressor((4,), initializer=GlorotUniform(factor=factor), max_iter=1)
+    first = factor[0] if isinstance(factor, list) else factor
+    bound = sqrt(first / (Xy[0].shape[1] + 4)) + 0.002  # and two steps of Adam
+    assert np.abs(net.fit(*Xy).coefs_[0]).max() < bound
+
+
 @pytest.mark.parametrize("factor", [-1, 0, np.nan, np.inf, True, "a", [6, -1], [[6], [6]]])
 def test_glorot_factor_that_is_not_positive_is_refused(factor, Xy):
     regressor = BackpropRegressor((4,), initializer=GlorotUniform(factor=factor))
