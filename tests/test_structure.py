@@ -25,6 +25,7 @@ from skbackprop import (
     BackpropRegressor,
     activations,
     conventions,
+    engines,
     initializers,
     losses,
     optimizers,
@@ -305,6 +306,12 @@ def test_public_names_exist():
     assert set(skbackprop.__all__) <= set(dir(skbackprop))
     with pytest.raises(AttributeError, match="no attribute 'to_pytorch'"):
         _ = skbackprop.to_pytorch
+
+
+def test_engines_exist():
+    assert all(hasattr(engines, name) for name in engines.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'TorchEngine'"):
+        _ = engines.TorchEngine
 
 
 def test_what_training_does_not_need_is_imported_on_first_use():
