@@ -154,7 +154,12 @@ class Spec:
     _names: ClassVar[frozenset[str]] = frozenset()
     _defaults: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self, **params: Any) -> None:
+    def __init__(self, *positional: Any, **params: Any) -> None:
+        if positional:
+            raise TypeError(
+                f"{type(self).__name__} takes no positional argument. "
+                f"Its parameters are {[f.name for f in fields(self)]}."
+            )
         own = vars(self)
         own.update(self._defaults)
         own.update(params)
