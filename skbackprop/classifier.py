@@ -603,6 +603,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         if "_state" not in state:
             return
         n_outputs, n_classes = state["_state"]["layer_sizes"][-1], len(self.classes_)
+        # up to two classes have one output or two, as the loss of the training wanted
         if n_outputs != n_classes and (self._kind != "binary" or n_outputs + n_classes > 3):
             raise ValueError(
                 f"A network of {n_outputs} outputs is stored with {n_classes} classes."

@@ -158,7 +158,7 @@ class Spec:
         if positional:
             raise TypeError(
                 f"{type(self).__name__} takes no positional argument. "
-                f"Its parameters are {[f.name for f in fields(self)]}."
+                f"Its parameters are {self._parameter_names()}."
             )
         own = vars(self)
         own.update(self._defaults)
@@ -177,12 +177,15 @@ class Spec:
         for name in vars(self).keys() - self._names:
             raise TypeError(
                 f"{owner} has no parameter {name!r}. "
-                f"Its parameters are {[f.name for f in fields(self)]}."
+                f"Its parameters are {self._parameter_names()}."
             )
+
+    def _parameter_names(self):
+        return [f.name for f in fields(self)]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name, those of nested specs as ``outer__inner``."""
-        params = {f.name: getattr(self, f.name) for f in fields(self)}
+        params = {name: getattr(self, name) for name in self._parameter_names()}
         if deep:
             for name, value in list(params.items()):
                 if isinstance(value, Spec):
@@ -194,10 +197,10 @@ class Spec:
         """Set parameters by name, those of nested specs as ``outer__inner``."""
         for key, value in params.items():
             name, _, inner = key.partition("__")
-            if name not in {f.name for f in fields(self)}:
+            if name not in self._parameter_names():
                 raise ValueError(
                     f"Invalid parameter {name!r} for {type(self).__name__}. "
-                    f"Valid parameters are: {[f.name for f in fields(self)]}."
+                    f"Valid parameters are: {self._parameter_names()}."
                 )
             if inner:
                 getattr(self, name).set_params(**{inner: value})

@@ -65,20 +65,9 @@ class State:
     def check_stored(cls, values: dict[str, Any]) -> None:
         """Raise ValueError for stored values that are not those of a state."""
         cls._check_layout(values)
-        sizes = values["layer_sizes"]
-        n_parameters = Network.of_sizes(sizes).n_parameters
-        for name in ("vector", "best_vector"):
-            array = values[name]
-            if name == "best_vector" and array is None:
-                continue
-            shape, dtype = getattr(array, "shape", None), getattr(array, "dtype", None)
-            if shape != (n_parameters,) or dtype not in (np.float32, np.float64):
-                raise ValueError(
-                    f"Layers of {sizes} units have {n_parameters} parameters, but an array "
-                    f"of shape {shape} and dtype {dtype} is stored."
-                )
-            if not np.isfinite(array).all():
-                raise ValueError("The stored parameters of the network are not finite.")
+        _check_vector(values["vector"], values["layer_sizes"])
+        if values["best_vector"] is not None:
+            _check_vector(values["best_vector"], values["layer_sizes"])
 
     @classmethod
     def _check_layout(cls, values: dict[str, Any]) -> None:
@@ -120,6 +109,19 @@ class State:
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""
         return dict(vars(self))
+
+
+def _check_vector(array, sizes):
+    """Raise ValueError for what is not the parameters of layers of these sizes."""
+    n_parameters = Network.of_sizes(sizes).n_parameters
+    shape, dtype = getattr(array, "shape", None), getattr(array, "dtype", None)
+    if shape != (n_parameters,) or dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"Layers of {sizes} units have {n_parameters} parameters, but an array "
+            f"of shape {shape} and dtype {dtype} is stored."
+        )
+    if not np.isfinite(array).all():
+        raise ValueError("The stored parameters of the network are not finite.")
 
 
 def _copied(value):

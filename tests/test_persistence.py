@@ -98,11 +98,9 @@ def test_parameters_that_are_not_finite_do_not_load(net, name, value):
         restored(net, **{name: array})
 
 
+@pytest.mark.usefixtures("few_epochs")
 def test_features_or_classes_of_another_network_do_not_load(net):
-    three = BackpropClassifier((4,), max_iter=1, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        three.fit(X, np.arange(20) % 3)
+    three = BackpropClassifier((4,), max_iter=1, random_state=0).fit(X, np.arange(20) % 3)
     for change, message in [
         ({"n_features_in_": 2}, "network of 3 inputs is stored as one of 2 features"),
         ({"classes_": np.arange(2)}, "of 3 outputs is stored with 2 classes"),

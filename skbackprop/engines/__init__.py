@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..state import Data, Plan
@@ -36,5 +35,7 @@ def fastest(plan: Plan, data: Data) -> str:
 
 def __getattr__(name: str) -> Any:
     if name == "MPIEngine":  # imported on first use: few training scripts need it
-        return import_module(".mpi_engine", __name__).MPIEngine
+        from .mpi_engine import MPIEngine
+
+        return MPIEngine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
