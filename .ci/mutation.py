@@ -16,6 +16,7 @@ import argparse
 import ast
 import contextlib
 import difflib
+import importlib
 import importlib.machinery
 import json
 import os
@@ -25,8 +26,13 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
+
+import pytest
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
 
 ROOT = Path(__file__).parent.parent
 os.environ.update(NUMBA_DISABLE_JIT="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
@@ -34,21 +40,13 @@ os.environ["SKBACKPROP_TEST_ENGINE"] = "numpy"
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-# Imported once, before the forks: what skbackprop and its tests import.
-import hypothesis  # noqa: E402, F401
-import mpmath  # noqa: E402, F401
-import numba  # noqa: E402, F401
-import pytest  # noqa: E402
-import scipy.optimize  # noqa: E402
-import scipy.special  # noqa: E402, F401
-import sklearn.datasets  # noqa: E402
-import sklearn.model_selection  # noqa: E402
-import sklearn.neural_network  # noqa: E402
-import sklearn.pipeline  # noqa: E402
-import sklearn.utils.estimator_checks  # noqa: E402, F401
-from cosmic_ray.ast import ast_nodes, get_ast  # noqa: E402
-from cosmic_ray.mutating import mutate_code  # noqa: E402
-from cosmic_ray.plugins import get_operator  # noqa: E402
+# What skbackprop and its tests import, imported once before the forks.
+for name in (
+    *("hypothesis", "mpmath", "numba", "scipy.optimize", "scipy.special"),
+    *("sklearn.datasets", "sklearn.model_selection", "sklearn.neural_network"),
+    *("sklearn.pipeline", "sklearn.utils.estimator_checks"),
+):
+    importlib.import_module(name)
 
 CORE = [
     "activations",
@@ -143,20 +141,20 @@ COMPARISON = [
 OPERATORS = [
     *(f"ReplaceBinaryOperator_{change}" for change in BINARY),
     *(f"ReplaceComparisonOperator_{change}" for change in COMPARISON),
-    *[
-        "ReplaceUnaryOperator_USub_UAdd",
-        "ReplaceUnaryOperator_Delete_Not",
-        "AddNot",
-        "NumberReplacer",
-    ],
-    *["ReplaceUnaryOperator_Delete_Invert", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue"],
-    *["ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceBreakWithContinue"],
-    *[
-        "ReplaceContinueWithBreak",
-        "ExceptionReplacer",
-        "RemoveDecorator",
-        "ZeroIterationForLoop",
-    ],
+    "ReplaceUnaryOperator_USub_UAdd",
+    "ReplaceUnaryOperator_Delete_Not",
+    "ReplaceUnaryOperator_Delete_Invert",
+    "AddNot",
+    "NumberReplacer",
+    "ReplaceTrueWithFalse",
+    "ReplaceFalseWithTrue",
+    "ReplaceAndWithOr",
+    "ReplaceOrWithAnd",
+    "ReplaceBreakWithContinue",
+    "ReplaceContinueWithBreak",
+    "ExceptionReplacer",
+    "RemoveDecorator",
+    "ZeroIterationForLoop",
 ]
 FIRST_FILES, FIRST_TESTS = 3, 15  # other files, and tests of each, tried before the rest
 OWN_SECONDS = 10.0  # of the tests of a file that is about the module
@@ -234,14 +232,10 @@ def without_annotations(source):
 def changes(path):
     """Yield (operator, line, changed source) for all changes that do not only annotate."""
     source = (ROOT / path).read_text()
-    seen = {without_annotations(source)}
+    nodes, seen = list(ast_nodes(get_ast(source))), {without_annotations(source)}
     for name in OPERATORS:
         operator = get_operator(f"core/{name}")()
-        places = [
-            p
-            for node in ast_nodes(get_ast(source))
-            for p in operator.mutation_positions(node)
-        ]
+        places = [p for node in nodes for p in operator.mutation_positions(node)]
         for occurrence, ((line, _), _) in enumerate(places):
             changed = mutate_code(source, operator, occurrence)
             try:
@@ -321,30 +315,28 @@ def in_a_fork(path, source, seconds):
 
 def portions(tests, module, longest):
     """Yield the tests of a change: those about its module and a few others, then more."""
+    tests = dict(sorted(tests.items(), key=lambda test: test[1]))  # the shortest first
     by_file = defaultdict(dict)
-    for name, seconds in sorted(tests.items(), key=lambda test: test[1]):
+    for name, seconds in tests.items():
         by_file[name.split("::")[0]][name] = seconds
     stem = Path(module).stem
-    first = {}
+    first = {name: tests[name] for name in tests if name.startswith(DECLARED)}
     for own in TESTS_OF.get(stem, [stem]):
-        first |= shortest(by_file.pop(f"tests/test_{own}.py", {}), OWN_SECONDS)
+        first |= fitting(by_file.pop(f"tests/test_{own}.py", {}), OWN_SECONDS)
     for file in sorted(by_file, key=lambda file: -len(by_file[file]))[:FIRST_FILES]:
         first |= dict(islice(by_file[file].items(), FIRST_TESTS))
-    yield first | {name: tests[name] for name in tests if name.startswith(DECLARED)}
-    rest = shortest({name: tests[name] for name in tests if name not in first}, longest)
+    yield first
+    rest = fitting({name: tests[name] for name in tests if name not in first}, longest)
     if rest:
         yield rest
 
 
-def shortest(tests, seconds):
-    """Return the shortest tests, as many as fit into the seconds."""
-    chosen = {}
-    for name, its_seconds in sorted(tests.items(), key=lambda test: test[1]):
-        seconds -= its_seconds
-        if seconds < 0:
-            break
-        chosen[name] = its_seconds
-    return chosen
+def fitting(tests, seconds):
+    """Return the first tests, as many as fit into the seconds."""
+    totals = accumulate(tests.values())
+    return dict(
+        t for t, total in zip(tests.items(), totals, strict=True) if total <= seconds
+    )
 
 
 class Trial:
@@ -355,14 +347,12 @@ class Trial:
         original = (ROOT / path).read_text().splitlines()
         rows = difflib.unified_diff(original, source.splitlines(), lineterm="", n=0)
         self.diff = [row for row in list(rows)[2:] if row[0] in "+-"]
-        self.tests, self.outcome, self.started = tests, None, time.time()
+        self.tests, self.outcome = tests, None
 
     def start(self, longest):
         """Begin with the first tests, if any reach the change."""
-        self.started, self.left = (
-            time.time(),
-            list(portions(self.tests, self.path, longest)),
-        )
+        self.started = time.time()
+        self.left = list(portions(self.tests, self.path, longest))
         self.next_tests() if self.tests else self.end("not reached")
 
     def next_tests(self):
