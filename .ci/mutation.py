@@ -4,7 +4,7 @@ Not a stage of .ci/run: all of the core takes an hour and more on two cores.
 
     pip install cosmic-ray coverage
     python .ci/mutation.py                            # the core
-    python .ci/mutation.py skbackprop/stopping.py     # one module
+    python .ci/mutation.py skbackprop/training/early_stopping.py     # one module
     python .ci/mutation.py --again mutation.jsonl     # what survived, with new tests
 
 A first run of the tests records which of them reach which line. Then every change is made
@@ -51,28 +51,28 @@ for name in (
 CORE = [
     "activations",
     "conventions",
-    "derivatives",
-    "diagnosis",
-    "door",
-    "dropout",
-    "formulas",
     "initializers",
-    "layers",
     "losses",
-    "network",
-    "objective",
     "optimizers",
-    "parameters",
+    "rule",
     "schedules",
-    "snapshot",
-    "spec",
-    "state",
-    "stopping",
-    "tables",
-    "training",
+    "network/dropout",
+    "network/layers",
+    "network/network",
+    "network/objective",
+    "training/diagnostics",
+    "training/early_stopping",
+    "training/engine",
+    "training/loop",
+    "training/rollback",
+    "training/state",
     "engines/__init__",
-    "engines/base",
     "engines/numpy_engine",
+    "estimator/hyperparameters",
+    "estimator/input_validation",
+    "inspection/finite_differences",
+    "inspection/formatting",
+    "inspection/tables",
 ]
 # Tests that take minutes, or whose subject runs in processes of its own.
 LEFT_OUT = [
@@ -91,19 +91,24 @@ LEFT_OUT = [
 
 # Files of tests that are about a module, where they are not called after it.
 TESTS_OF = {
-    "diagnosis": ["problem_warnings"],
-    "door": ["inputs", "class_weight", "differences_from_mlp", "rows_of_several"],
-    "formulas": ["formulas", "trace"],
+    "diagnostics": ["problem_warnings"],
+    "input_validation": [
+        "inputs",
+        "class_weight",
+        "differences_from_mlp",
+        "rows_of_several",
+    ],
+    "formatting": ["formatting", "trace"],
     "layers": ["gradients", "dropout", "gradient_check"],
     "network": ["gradients", "dropout", "inputs"],
     "numpy_engine": ["clipping_and_target", "same_numbers_as_mlp", "exact_continuation"],
     "objective": ["gradients", "clipping_and_target"],
-    "parameters": ["bad_input", "specs"],
-    "snapshot": ["interrupts"],
-    "spec": ["specs", "bad_input"],
+    "hyperparameters": ["bad_input", "specs"],
+    "rollback": ["interrupts"],
+    "rule": ["specs", "bad_input"],
     "state": ["exact_continuation", "dropout", "schedules"],
-    "stopping": ["stopping", "validation_data"],
-    "training": ["stopping", "verbose"],
+    "early_stopping": ["stopping", "validation_data"],
+    "loop": ["stopping", "verbose"],
 }
 
 # Tests that read parameters, defaults and intervals without running a line of their module.

@@ -20,13 +20,13 @@ import skbackprop  # noqa: E402
 PUBLIC_MODULES = [
     "activations",
     "conventions",
-    "dropout",
+    "network.dropout",
     "initializers",
-    "layers",
+    "network.layers",
     "losses",
     "optimizers",
     "schedules",
-    "spec",
+    "rule",
 ]
 
 project = "skbackprop"

@@ -3,18 +3,19 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._former_paths import FormerPaths
 from ._version import __version__
 from .classifier import BackpropClassifier
 from .regressor import BackpropRegressor
 
 if TYPE_CHECKING:
-    from .displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
-    from .gradient_check import check_gradient
-    from .inspection import hidden_activations, input_gradient, summary
-    from .interop import from_sklearn, to_sklearn
-    from .onnx_export import to_onnx
+    from .inspection.displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
+    from .inspection.gradient_check import check_gradient
+    from .inspection.network_summary import hidden_activations, input_gradient, summary
+    from .inspection.trace import trace_step
+    from .interop.onnx import to_onnx
+    from .interop.sklearn import from_sklearn, to_sklearn
     from .streaming import ChunkReport, train_on_chunks
-    from .trace import trace_step
 
 __all__ = [
     "BackpropClassifier",
@@ -37,21 +38,25 @@ __all__ = [
 
 # Imported on first use, so that who only trains does not wait for them.
 _LATER = {
-    "displays": ("LossCurveDisplay", "NetworkDisplay", "WeightsDisplay"),
-    "gradient_check": ("check_gradient",),
-    "inspection": ("hidden_activations", "input_gradient", "summary"),
-    "interop": ("from_sklearn", "to_sklearn"),
-    "onnx_export": ("to_onnx",),
+    "inspection.displays": ("LossCurveDisplay", "NetworkDisplay", "WeightsDisplay"),
+    "inspection.gradient_check": ("check_gradient",),
+    "inspection.network_summary": ("hidden_activations", "input_gradient", "summary"),
+    "inspection.trace": ("trace_step",),
+    "interop.onnx": ("to_onnx",),
+    "interop.sklearn": ("from_sklearn", "to_sklearn"),
     "streaming": ("ChunkReport", "train_on_chunks"),
-    "trace": ("trace_step",),
 }
+_ROOMS = {"inspection", "interop", "streaming"}
+
+FormerPaths(__name__).install()
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     for module, names in _LATER.items():
-        if name == module or name in names:
-            found = import_module(f".{module}", __name__)
-            return found if name == module else getattr(found, name)
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from .spec import INFINITY, Spec, number, spec
+from .rule import INFINITY, Spec, number, spec
 
 __all__ = [
     "ACTIVATIONS",

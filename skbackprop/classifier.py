@@ -18,11 +18,11 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from . import parameters as rules
 from .activations import Activation
-from .base import BaseBackprop, Request, has_partial_fit
-from .door import check_classes, expand_class_weight
 from .engines import Engine
+from .estimator import hyperparameters as rules
+from .estimator.base import BaseBackprop, Request, has_partial_fit
+from .estimator.input_validation import check_classes, expand_class_weight
 from .initializers import Initializer
 from .losses import CLASSIFIER_LOSSES, Loss
 from .optimizers import Optimizer

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import Spec, spec
+from .rule import Spec, spec
 
 __all__ = ["CONVENTIONS", "ErrorConvention", "OutputMinusTarget", "TargetMinusOutput"]
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import INFINITY, Interval, Spec, number, spec
+from .rule import INFINITY, Interval, Spec, number, spec
 
 __all__ = [
     "INITIALIZERS",

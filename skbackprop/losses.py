@@ -25,7 +25,7 @@ from .activations import (
     row_sums,
     subtract_largest,
 )
-from .spec import INFINITY, Rule, Spec, number, spec
+from .rule import INFINITY, HasMethods, Spec, number, spec
 
 __all__ = [
     "CLASSIFIER_LOSSES",
@@ -224,7 +224,7 @@ class SquaredError(Spec):
     """
 
     link: Activation = field(
-        default_factory=Identity, metadata={"allowed": Rule(("forward", "backward"))}
+        default_factory=Identity, metadata={"allowed": HasMethods(("forward", "backward"))}
     )
 
     @property

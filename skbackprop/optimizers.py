@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import INFINITY, Spec, number, spec, switch
+from .rule import INFINITY, Spec, number, spec, switch
 
 __all__ = [
     "OPTIMIZERS",

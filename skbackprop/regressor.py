@@ -13,10 +13,10 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
-from . import parameters as rules
 from .activations import Activation
-from .base import BaseBackprop, Request, has_partial_fit
 from .engines import Engine
+from .estimator import hyperparameters as rules
+from .estimator.base import BaseBackprop, Request, has_partial_fit
 from .initializers import Initializer
 from .losses import REGRESSOR_LOSSES, Loss
 from .optimizers import Optimizer

@@ -12,7 +12,7 @@ from math import cos, pi
 from numbers import Integral
 from typing import Protocol
 
-from .spec import INFINITY, Rule, Spec, number, spec
+from .rule import INFINITY, HasMethods, Spec, number, spec
 
 __all__ = [
     "SCHEDULES",
@@ -205,7 +205,7 @@ class Warmup(Spec):
     """
 
     then: Schedule = field(
-        default_factory=Constant, metadata={"allowed": Rule(("__call__",))}
+        default_factory=Constant, metadata={"allowed": HasMethods(("__call__",))}
     )
     n_epochs: int = number(5, 1, INFINITY, "[)", Integral)
 

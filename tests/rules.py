@@ -17,7 +17,7 @@ import skbackprop.schedules
 from skbackprop.activations import ACTIVATIONS
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
-from skbackprop.spec import Interval, Spec
+from skbackprop.rule import Interval, Spec
 
 SOLVERS = [*OPTIMIZERS, "lbfgs"]
 KINDS = ["binary", "multiclass", "multilabel-indicator"]

@@ -1,6 +1,5 @@
 """The pages: their links, the names and signatures they list, the commands they give."""
 
-import ast
 import inspect
 import re
 from pathlib import Path
@@ -13,7 +12,6 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PACKAGE = Path(skbackprop.__file__).parent
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 PAIRS = [(MLPClassifier, BackpropClassifier), (MLPRegressor, BackpropRegressor)]
 X, Y = [[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1]
@@ -37,20 +35,6 @@ def table_rows(page, heading):
     table = re.search(r"(?:^\|.*\n)+", section, flags=re.MULTILINE).group()
     rows = [line.strip("|").split("|") for line in table.splitlines()]
     return [[cell.strip() for cell in row] for row in rows[2:]]
-
-
-def module_of(path):
-    """Return the module, or folder of modules, of the package that a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def modules_imported_by(path):
-    """Return the modules of the package that a file imports, all relatively."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            folder = path.parents[node.level - 1]
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from (module_of(folder / name.partition(".")[0]) for name in names)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -102,19 +86,6 @@ def test_a_decision_has_its_number_and_its_three_parts(page):
         "Decision",
         "Consequence",
     ]
-
-
-def test_the_floors_of_the_architecture_page_are_those_of_the_package():
-    rows = table_rows(DOCS / "architecture.md", "The floors")
-    floors = {module.strip("`/").removesuffix(".py"): int(n) for n, module, _ in rows}
-    files = set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py"}
-    assert floors.keys() == {module_of(path) for path in files}
-
-    edges = {
-        (module_of(path), name) for path in files for name in modules_imported_by(path)
-    }
-    not_below = [(a, b) for a, b in edges if a != b and floors[a] <= floors[b]]
-    assert not_below == []
 
 
 def test_every_row_of_the_differences_says_what_was_what_is_and_why():

@@ -10,10 +10,10 @@ from numpy.testing import assert_allclose
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import ACTIVATIONS, Identity, Tanh
 from skbackprop.conventions import CONVENTIONS, OutputMinusTarget
-from skbackprop.dropout import fill_mask
 from skbackprop.losses import SquaredError
-from skbackprop.network import Network
-from skbackprop.objective import Batch, Objective
+from skbackprop.network.dropout import fill_mask
+from skbackprop.network.network import Network
+from skbackprop.network.objective import Batch, Objective
 from skbackprop.optimizers import OPTIMIZERS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Not converged")

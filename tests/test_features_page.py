@@ -24,8 +24,8 @@ from skbackprop.activations import ACTIVATIONS
 from skbackprop.initializers import INITIALIZERS
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
+from skbackprop.rule import Spec
 from skbackprop.schedules import SCHEDULES
-from skbackprop.spec import Spec
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "features.md"

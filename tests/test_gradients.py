@@ -20,8 +20,8 @@ from scipy.sparse import csr_array
 from skbackprop.activations import Softmax, Tanh
 from skbackprop.conventions import CONVENTIONS, OutputMinusTarget
 from skbackprop.losses import LogLoss, SquaredError
-from skbackprop.network import Network
-from skbackprop.objective import Batch, Objective
+from skbackprop.network.network import Network
+from skbackprop.network.objective import Batch, Objective
 
 EPS = 1e-5  # truncation error about eps^2 = 1e-10, rounding error about 1e-16 / eps = 1e-11
 KINK_MARGIN = 1e-3  # twenty times what a net input or output moves by EPS, or more

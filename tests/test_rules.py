@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from rules import LINKS, LOSSES, OPTIMIZER_OBJECTS, SCHEDULE_OBJECTS, n_outputs_of
 
 from skbackprop.initializers import INITIALIZERS
-from skbackprop.spec import complete
+from skbackprop.rule import complete
 
 FLOATS = [np.float64, np.float32]
 

@@ -21,8 +21,8 @@ from skbackprop.conventions import CONVENTIONS
 from skbackprop.initializers import INITIALIZERS, GlorotNormal
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, LogCosh, LogLoss
 from skbackprop.optimizers import OPTIMIZERS, SGD
+from skbackprop.rule import INFINITY, Spec, number
 from skbackprop.schedules import SCHEDULES, Exponential
-from skbackprop.spec import INFINITY, Spec, number
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs are enough here

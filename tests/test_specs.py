@@ -22,8 +22,8 @@ import skbackprop.conventions as conventions
 import skbackprop.initializers as initializers
 import skbackprop.losses as losses
 import skbackprop.optimizers as optimizers
+import skbackprop.rule
 import skbackprop.schedules as schedules
-import skbackprop.spec
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.initializers import GlorotUniform, Normal
 from skbackprop.losses import LogLoss, SquaredError
@@ -136,8 +136,8 @@ def test_signature_of_a_rule_is_that_of_its_call():
 
 
 def test_rule_names_a_parameter_that_it_does_not_have_or_lacks():
-    @skbackprop.spec.spec
-    class Bent(skbackprop.spec.Spec):
+    @skbackprop.rule.spec
+    class Bent(skbackprop.rule.Spec):
         slope: float
 
     assert Bent(slope=0.5).slope == 0.5

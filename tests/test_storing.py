@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris
 
-import skbackprop.fitted
+import skbackprop.estimator.fitted_network
 from skbackprop import BackpropClassifier, BackpropRegressor
 
 pytestmark = pytest.mark.filterwarnings(
@@ -47,7 +47,7 @@ def test_another_version_of_the_library_warns_and_still_predicts(
     cls, dumps, loads, monkeypatch
 ):
     estimator = trained(cls)
-    monkeypatch.setattr(skbackprop.fitted, "__version__", "0.0.1")
+    monkeypatch.setattr(skbackprop.estimator.fitted_network, "__version__", "0.0.1")
     stored = dumps(estimator)
     monkeypatch.undo()
     sentence = f"This {cls.__name__} was stored by version 0.0.1 .* by version 0.1.0"

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import warnings
 from dataclasses import fields
+from importlib import import_module
+from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
 
@@ -31,13 +33,14 @@ from skbackprop import (
     optimizers,
     schedules,
 )
+from skbackprop._former_paths import MOVED
 from skbackprop.activations import ACTIVATIONS
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.initializers import INITIALIZERS
 from skbackprop.losses import REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
+from skbackprop.rule import Interval, Spec
 from skbackprop.schedules import SCHEDULES
-from skbackprop.spec import Interval, Spec
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
 RULES = [
@@ -47,64 +50,36 @@ RULES = [
 ]
 RULES = [rule for rule in RULES if isinstance(rule, type) and issubclass(rule, Spec)]
 PACKAGE = Path(skbackprop.__file__).parent
+ROOT = Path(__file__).parents[1]
 
-# A module may import those of lower floors only; a package is one floor.
-FLOORS = {
-    "_version": 0,
-    "spec": 0,
-    "dropout": 0,
-    "share": 0,
-    "activations": 1,
-    "initializers": 1,
-    "schedules": 1,
-    "optimizers": 1,
-    "conventions": 1,
-    "losses": 2,
-    "layers": 2,
-    "network": 3,
-    "objective": 4,
-    "state": 5,
-    "engines": 6,
-    "training": 7,
-    "stopping": 8,
-    "snapshot": 8,
-    "diagnosis": 8,
-    "derivatives": 8,
-    "door": 8,
-    "tables": 8,
-    "formulas": 8,
-    "_compat": 8,
-    "streaming": 8,
-    "callbacks": 8,
-    "parameters": 9,
-    "worked": 9,
-    "faults": 9,
-    "fitted": 10,
-    "trace": 10,
-    "gradient_check": 10,
-    "inspection": 10,
-    "displays": 10,
-    "base": 11,
-    "classifier": 12,
-    "regressor": 12,
-    "interop": 13,
-    "onnx_export": 13,
-    "__init__": 14,
-}
-CORE = 7  # the highest floor that knows NumPy and SciPy only
-BELOW_STRINGS = 8  # the highest floor on which rules have no names any more
+# The map on the page on architecture: a module imports only what stands above it there.
+MAP = re.findall(
+    r"^\| `(\S+)` \|",
+    (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"),
+    flags=re.MULTILINE,
+)
+FLOORS = {name.rstrip("/"): floor for floor, name in enumerate(MAP)}
+CORE = FLOORS["engines/__init__.py"]  # the highest floor that knows NumPy and SciPy only
+BELOW_STRINGS = FLOORS["estimator/callbacks.py"]  # above, rules have no names yet
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 
-def module_of(path):
-    """The module, or the package, that a file belongs to."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
-
-
 def name_of(path):
-    return str(path.relative_to(PACKAGE))
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def place_of(path):
+    """The entry of the map that a file belongs to: the file itself, or its folder."""
+    relative = path.relative_to(PACKAGE)
+    folders = [folder.as_posix() for folder in relative.parents]
+    return next((name for name in (name_of(path), *folders) if name in FLOORS), None)
+
+
+def opens_a_room(path):
+    """Whether a file only gathers the names of its folder, as an ``__init__.py`` may."""
+    return path.name == "__init__.py" and place_of(path) is None
 
 
 each_file = pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -114,18 +89,23 @@ each_file = pytest.mark.parametrize("path", FILES, ids=name_of)
 
 
 def own_imports(path):
-    """The modules of this package that a file imports, anywhere in it."""
-    package = ["skbackprop", *path.relative_to(PACKAGE).parent.parts]
+    """The files of this package that a file imports, anywhere in it."""
+    package = path.relative_to(PACKAGE.parent).parent.parts
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Import):
             names = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) + 1 - node.level] if node.level else []
-            base = base + (node.module or "").split(".") if node.module else base
-            names = [base] if len(base) > 1 else [[*base, a.name] for a in node.names]
+            base = list(package[: len(package) + 1 - node.level]) if node.level else []
+            base += (node.module or "").split(".") if node.module else []
+            names = [base, *([*base, alias.name] for alias in node.names)]
         else:
             continue
-        yield from (name[1] for name in names if name[0] == "skbackprop")
+        for name in names:
+            file = PACKAGE.parent.joinpath(*name)
+            if name[0] == "skbackprop" and file.with_suffix(".py") in TREES:
+                yield file.with_suffix(".py")
+            elif name[0] == "skbackprop" and len(name) > 1 and file.is_dir():
+                yield file / "__init__.py"
 
 
 def foreign_imports(tree):
@@ -141,29 +121,52 @@ def foreign_imports(tree):
             pending.extend(ast.iter_child_nodes(node))
 
 
-@each_file
-def test_module_has_a_floor(path):
-    assert module_of(path) in FLOORS
+def test_the_map_shows_every_module_and_nothing_else():
+    places = {place_of(path) for path in FILES if not opens_a_room(path)}
+    assert places == FLOORS.keys()
+    assert len(MAP) == len(FLOORS)
+
+
+def test_rooms_are_not_split_on_the_map():
+    """All modules of a folder stand together, so that folders have an order, too."""
+    rooms = [name.partition("/")[0] for name in MAP]
+    changes = sum(one != other for one, other in pairwise(rooms))
+    assert changes == len(set(rooms)) - 1
 
 
 @each_file
 def test_imports_point_to_a_lower_floor(path):
-    own = module_of(path)
-    imported = set(own_imports(path)) - ({own} if path.parent != PACKAGE else set())
-    too_high = {name for name in imported if FLOORS[name] >= FLOORS[own]}
-    assert not too_high
+    if opens_a_room(path):
+        assert {file.parent for file in own_imports(path)} <= {path.parent}
+    else:
+        imported = {place_of(file) for file in own_imports(path) if not opens_a_room(file)}
+        too_high = {name for name in imported if FLOORS[name] > FLOORS[place_of(path)]}
+        assert not too_high
 
 
 def test_imports_are_found():
     """The reader of imports reads all their forms."""
-    found = {name for path in FILES for name in own_imports(path)}
-    assert {"spec", "parameters", "state", "engines", "classifier"} <= found
+    found = {name_of(file) for path in FILES for file in own_imports(path)}
+    assert {
+        "rule.py",
+        "estimator/hyperparameters.py",
+        "training/state.py",
+        "engines/__init__.py",
+        "classifier.py",
+    } <= found
+
+
+def floor_of(path):
+    """The floor of a file; a room is entered on the floor of its first module."""
+    if not opens_a_room(path):
+        return FLOORS[place_of(path)]
+    return min(FLOORS[place_of(file)] for file in path.parent.glob("*.py") if file != path)
 
 
 @each_file
 def test_core_imports_numpy_and_scipy_only(path):
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
-    if FLOORS[module_of(path)] > CORE:
+    if floor_of(path) > CORE:
         allowed |= {"sklearn"}
     if "numba_engine" in path.parts:  # imported on demand
         allowed |= {"numba", "llvmlite"}
@@ -270,7 +273,7 @@ def compared_strings(tree):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in FILES if FLOORS.get(module_of(path), 0) <= BELOW_STRINGS],
+    [path for path in FILES if floor_of(path) < BELOW_STRINGS],
     ids=name_of,
 )
 def test_below_the_estimator_no_rule_is_told_by_its_name(path):
@@ -308,6 +311,13 @@ def test_public_names_exist():
         _ = skbackprop.to_pytorch
 
 
+@pytest.mark.parametrize(("former", "path"), MOVED.items())
+def test_former_paths_of_public_modules_lead_to_the_same_objects(former, path):
+    moved = import_module(f"skbackprop.{path}")
+    assert import_module(f"skbackprop.{former}") is moved
+    assert moved.__spec__.name == f"skbackprop.{path}"
+
+
 def test_engines_exist():
     assert all(hasattr(engines, name) for name in engines.__all__)
     with pytest.raises(AttributeError, match="no attribute 'TorchEngine'"):
@@ -317,14 +327,14 @@ def test_engines_exist():
 def test_what_training_does_not_need_is_imported_on_first_use():
     """In a fresh interpreter: scikit-learn's own networks are imported by interop."""
     later = [
-        "skbackprop.displays",
+        "skbackprop.inspection.displays",
         "skbackprop.engines.mpi_engine",
-        "skbackprop.interop",
+        "skbackprop.interop.sklearn",
         "sklearn.neural_network",
     ]
     code = (
         "import skbackprop, sys; print(*set(sys.modules) & set({0}));"
-        "skbackprop.displays, skbackprop.to_sklearn, skbackprop.engines.MPIEngine;"
+        "skbackprop.LossCurveDisplay, skbackprop.to_sklearn, skbackprop.engines.MPIEngine;"
         "print(*set({0}) - set(sys.modules))"
     )
     assert printed_by_fresh_interpreter(code.format(later)) == "\n\n"

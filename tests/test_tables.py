@@ -2,7 +2,7 @@
 
 import pytest
 
-from skbackprop.tables import Section, as_html, as_text
+from skbackprop.inspection.tables import Section, as_html, as_text
 
 NAMES = ("layer", "weights", "note")
 ROWS = [("1", "3 x 4", "input"), ("2 (out)", "4 x 1", "")]

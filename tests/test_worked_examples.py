@@ -17,7 +17,6 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Identity, Sigmoid, Softmax
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.initializers import GivenWeights
-from skbackprop.layers import Dense, LayerParameters
 from skbackprop.losses import (
     AbsoluteError,
     BinaryLogLoss,
@@ -30,6 +29,7 @@ from skbackprop.losses import (
     Quantile,
     SquaredError,
 )
+from skbackprop.network.layers import Dense, LayerParameters
 from skbackprop.optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, Rprop
 
 TEXTBOOK = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..state import Data, Plan
-from .base import Engine, check_finite
+from ..training.engine import Engine, check_finite
+from ..training.state import Data, Plan
 from .numba_engine import NumbaEngine
 from .numpy_engine import NumpyEngine
 

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse, vstack
 
-from ..objective import Batch
-from ..share import Place
-from ..spec import Spec
-from ..state import Data, Plan, State
+from ..network.objective import Batch
+from ..rule import Spec
+from ..training.process_group import Place
+from ..training.state import Data, Plan, State
 from .numpy_engine import move
 
 __all__ = ["MPIEngine"]
@@ -72,7 +72,7 @@ class MPIEngine(Spec):
         return total
 
     def share(self):
-        """Return the part of a call that is this process's; see `skbackprop.share`."""
+        """Return the part of a call that is this process's; see the process group."""
         return _Share(self._open())
 
     def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:

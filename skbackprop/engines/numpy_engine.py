@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from scipy.linalg import norm
 from scipy.sparse import issparse
 
-from ..layers import LayerWork
-from ..network import Parameters
-from ..objective import Batch, cache_blocks
-from ..spec import Spec, spec
-from ..state import Data, Plan, State
-from .base import check_finite
+from ..network.layers import LayerWork
+from ..network.network import Parameters
+from ..network.objective import Batch, cache_blocks
+from ..rule import Spec, spec
+from ..training.engine import check_finite
+from ..training.state import Data, Plan, State
 
 __all__ = ["NumpyEngine", "clip", "move", "training_step"]
 

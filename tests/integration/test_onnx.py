@@ -20,8 +20,8 @@ import skbackprop.activations
 import skbackprop.losses
 from skbackprop import BackpropClassifier, BackpropRegressor, to_onnx
 from skbackprop.activations import ACTIVATIONS, Relu
+from skbackprop.interop.onnx import register_converters
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, SquaredError
-from skbackprop.onnx_export import register_converters
 
 pytestmark = [
     pytest.mark.integration,

@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import skbackprop.fitted
+import skbackprop.estimator.fitted_network
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Tanh
 from skbackprop.optimizers import OPTIMIZERS, SGD
@@ -75,7 +75,7 @@ def test_training_goes_on_exactly_after_skops(cls):
 
 
 def test_skops_warns_of_another_version_too(monkeypatch):
-    monkeypatch.setattr(skbackprop.fitted, "__version__", "0.0.1")
+    monkeypatch.setattr(skbackprop.estimator.fitted_network, "__version__", "0.0.1")
     stored = skops.io.dumps(trained(BackpropClassifier))
     monkeypatch.undo()
     with pytest.warns(UserWarning, match=r"stored by version 0\.0\.1"):

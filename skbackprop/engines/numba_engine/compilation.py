@@ -27,5 +27,5 @@ exact_kernel = njit(**{**OPTIONS, "fastmath": {"contract"}}, **_INNER)
 def fingerprint() -> str:
     """Return what changes whenever the text of this engine does."""
     folder = Path(__file__).parent
-    sources = sorted([*folder.glob("*.py"), folder.parent.parent / "dropout.py"])
+    sources = sorted([*folder.glob("*.py"), folder.parent.parent / "network/dropout.py"])
     return sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()

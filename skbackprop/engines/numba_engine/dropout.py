@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...dropout import FACTORS, WORD
+from ...network.dropout import FACTORS, WORD
 from .compilation import glue, kernel
 
 __all__ = ["silence"]

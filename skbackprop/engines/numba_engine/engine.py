@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...spec import Spec, spec
-from ...state import Data, Plan, State
-from ..base import check_finite
+from ...rule import Spec, spec
+from ...training.engine import check_finite
+from ...training.state import Data, Plan, State
 
 __all__ = ["NumbaEngine"]
 

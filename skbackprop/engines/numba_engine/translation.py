@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from ... import activations, losses, optimizers
-from ...layers import Dense
-from ...state import Data, Plan, State
+from ...network.layers import Dense
+from ...training.state import Data, Plan, State
 from . import codes
 
 __all__ = ["constant", "memory_of", "obstacle", "translate"]

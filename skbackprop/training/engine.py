@@ -8,7 +8,7 @@ from typing import Protocol
 
 from numpy.typing import NDArray
 
-from ..state import Data, Plan, State
+from .state import Data, Plan, State
 
 __all__ = ["Engine", "check_finite"]
 
@@ -17,7 +17,7 @@ class Engine(Protocol):
     """Runs epochs. The boundary is the epoch, not the single operation.
 
     An engine that trains together with other processes also has ``share()``, which tells
-    the estimator about their rows: see `skbackprop.share`.
+    the estimator about their rows: see `skbackprop.training.process_group`.
     """
 
     def why_not(self, plan: Plan, data: Data) -> str | None:

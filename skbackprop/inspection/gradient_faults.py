@@ -10,15 +10,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .activations import Activation, slope
-from .derivatives import (
+from ..activations import Activation, slope
+from ..losses import Loss
+from ..network.objective import Batch
+from .finite_differences import (
     RESOLUTION,
     derivative,
     elementwise_derivative,
     smooth_derivative,
 )
-from .losses import Loss
-from .objective import Batch
 
 __all__ = ["activation_faults", "loss_faults"]
 

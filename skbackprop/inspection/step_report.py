@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from scipy.special import xlogy
 
-from .formulas import joined, numeral, plain, products, put_in, some, summed
+from .formatting import joined, numeral, plain, products, put_in, some, summed
 from .tables import Section
 
 __all__ = ["sections"]

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from skbackprop.activations import LeakyRelu
-from skbackprop.formulas import joined, numeral, plain, products, put_in, some, summed
+from skbackprop.inspection.formatting import (
+    joined,
+    numeral,
+    plain,
+    products,
+    put_in,
+    some,
+    summed,
+)
 
 
 @pytest.mark.parametrize(

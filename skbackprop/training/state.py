@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import Network
-from .objective import Batch, Objective
-from .optimizers import Optimizer
-from .schedules import Schedule
+from ..network.network import Network
+from ..network.objective import Batch, Objective
+from ..optimizers import Optimizer
+from ..schedules import Schedule
 
 __all__ = ["Data", "Plan", "State"]
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .derivatives import RESOLUTION, derivative
-from .door import check_backprop
-from .faults import activation_faults, loss_faults
-from .objective import Batch
+from ..estimator.input_validation import check_backprop
+from ..network.objective import Batch
+from .finite_differences import RESOLUTION, derivative
+from .gradient_faults import activation_faults, loss_faults
 from .tables import Section, as_html, as_text
 
 __all__ = ["GradientCheck", "LayerCheck", "check_gradient"]

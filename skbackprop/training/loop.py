@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
-from .engines import Engine
+from .engine import Engine
 from .state import Data, Plan, State
 
 __all__ = ["EpochReport", "minimize_lbfgs", "train"]

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .activations import slope
-from .door import check_backprop
-from .engines import NumpyEngine
-from .network import Network
-from .objective import Batch, Objective
-from .state import Plan
+from ..activations import slope
+from ..engines import NumpyEngine
+from ..estimator.input_validation import check_backprop
+from ..network.network import Network
+from ..network.objective import Batch, Objective
+from ..training.state import Plan
+from .step_report import sections
 from .tables import as_html, as_text
-from .worked import sections
 
 __all__ = ["LayerTrace", "StepTrace", "trace_step"]
 

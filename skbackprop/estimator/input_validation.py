@@ -1,4 +1,4 @@
-"""The door: what comes in is checked here, once, and turned into arrays."""
+"""Input validation: what comes in is checked here, once, and turned into arrays."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
-from .share import ALONE, Share
-from .spec import INFINITY, Interval
+from ..rule import INFINITY, Interval
+from ..training.process_group import ALONE, Share
 
 __all__ = [
     "check_backprop",

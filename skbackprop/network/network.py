@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .activations import Activation, Identity
+from ..activations import Activation, Identity
+from ..initializers import Initializer
+from ..rule import Spec, spec
 from .dropout import fill_mask
-from .initializers import Initializer
 from .layers import Dense, LayerParameters, LayerWork
-from .spec import Spec, spec
 
 __all__ = ["Network", "Parameters"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .spec import Spec, spec
+from ..rule import Spec, spec
 from .state import Plan, State
 
 __all__ = ["Patience", "reached"]

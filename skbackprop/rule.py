@@ -17,9 +17,9 @@ import numpy as np
 __all__ = [
     "BOOL",
     "INFINITY",
+    "HasMethods",
     "Instance",
     "Interval",
-    "Rule",
     "Spec",
     "build",
     "complete",
@@ -74,7 +74,7 @@ class Instance:
         return self.words
 
 
-class Rule:
+class HasMethods:
     """The objects with certain methods; their classes are not among them."""
 
     def __init__(self, methods: tuple[str, ...]):
@@ -280,11 +280,11 @@ def resolve(
     """
     if isinstance(value, str) and value in registry:
         return registry[value]
-    if value in Rule(methods):
+    if value in HasMethods(methods):
         return value
     names = ", ".join(repr(name) for name in sorted(registry))
     hint = f" Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
     raise ValueError(
         f"The {parameter!r} parameter of {owner} must be a str among {{{names}}} or "
-        f"{Rule(methods)}. Got {value!r} instead.{hint}"
+        f"{HasMethods(methods)}. Got {value!r} instead.{hint}"
     )

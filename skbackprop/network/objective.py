@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .conventions import ErrorConvention
+from ..conventions import ErrorConvention
+from ..losses import Loss
+from ..rule import Spec, spec
 from .layers import LayerWork
-from .losses import Loss
 from .network import Network, Parameters
-from .spec import Spec, spec
 
 __all__ = ["Batch", "Objective", "cache_blocks"]
 

@@ -12,15 +12,15 @@ from sklearn.base import is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from . import parameters as rules
-from .activations import Exponential, Identity, Relu, Sigmoid, Softmax, Tanh
-from .classifier import BackpropClassifier
-from .door import check_backprop
-from .losses import BinaryLogLoss, LogLoss, Poisson, SquaredError
-from .optimizers import SGD, Adam
-from .regressor import BackpropRegressor
-from .schedules import Adaptive, Constant, InverseScaling
-from .state import State
+from ..activations import Exponential, Identity, Relu, Sigmoid, Softmax, Tanh
+from ..classifier import BackpropClassifier
+from ..estimator import hyperparameters as rules
+from ..estimator.input_validation import check_backprop
+from ..losses import BinaryLogLoss, LogLoss, Poisson, SquaredError
+from ..optimizers import SGD, Adam
+from ..regressor import BackpropRegressor
+from ..schedules import Adaptive, Constant, InverseScaling
+from ..training.state import State
 
 __all__ = ["from_sklearn", "to_sklearn"]
 

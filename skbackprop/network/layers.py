@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .activations import Activation
-from .spec import Spec, spec
+from ..activations import Activation
+from ..rule import Spec, spec
 
 __all__ = ["Dense", "LayerParameters", "LayerWork"]
 

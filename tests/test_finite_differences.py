@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skbackprop.derivatives import (
+from skbackprop.inspection.finite_differences import (
     derivative,
     elementwise_derivative,
     smooth_derivative,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .door import check_backprop
+from ..estimator.input_validation import check_backprop
 from .tables import Section, as_html, as_text
 
 __all__ = ["LayerSummary", "Summary", "hidden_activations", "input_gradient", "summary"]

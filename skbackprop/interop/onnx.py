@@ -15,8 +15,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from . import parameters as rules
-from .activations import (
+from ..activations import (
     Elu,
     Exponential,
     Gelu,
@@ -31,9 +30,10 @@ from .activations import (
     Softplus,
     Tanh,
 )
-from .classifier import BackpropClassifier
-from .regressor import BackpropRegressor
-from .spec import Spec
+from ..classifier import BackpropClassifier
+from ..estimator import hyperparameters as rules
+from ..regressor import BackpropRegressor
+from ..rule import Spec
 
 __all__ = ["register_converters", "to_onnx"]
 

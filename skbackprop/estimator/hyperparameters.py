@@ -10,16 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from .activations import ACTIVATIONS, Activation
-from .conventions import CONVENTIONS, ErrorConvention
-from .engines import ENGINES, Engine, fastest
-from .initializers import INITIALIZERS, Initializer
-from .losses import Loss
-from .network import Network
-from .optimizers import OPTIMIZERS, Optimizer
-from .schedules import SCHEDULES, Schedule
-from .spec import BOOL, INFINITY, Instance, Interval, Spec, build, complete, resolve
-from .state import Data, Plan
+from ..activations import ACTIVATIONS, Activation
+from ..conventions import CONVENTIONS, ErrorConvention
+from ..engines import ENGINES, Engine, fastest
+from ..initializers import INITIALIZERS, Initializer
+from ..losses import Loss
+from ..network.network import Network
+from ..optimizers import OPTIMIZERS, Optimizer
+from ..rule import BOOL, INFINITY, Instance, Interval, Spec, build, complete, resolve
+from ..schedules import SCHEDULES, Schedule
+from ..training.state import Data, Plan
 
 __all__ = [
     "check_parameters",

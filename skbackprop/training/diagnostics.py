@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from .objective import Objective
+from ..network.objective import Objective
 
 __all__ = ["a_part_of", "diagnose"]
 

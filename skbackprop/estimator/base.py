@@ -18,23 +18,23 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
 
-from . import parameters as rules
+from ..initializers import GivenWeights
+from ..training.diagnostics import a_part_of, diagnose
+from ..training.early_stopping import Patience, reached
+from ..training.loop import minimize_lbfgs, train
+from ..training.process_group import ALONE, share_of
+from ..training.rollback import Snapshot
+from ..training.state import Data, Plan, State
+from . import hyperparameters as rules
 from .callbacks import CallbackSupportMixin, NoCallbacks, callbacks_of, with_callbacks
-from .diagnosis import a_part_of, diagnose
-from .door import (
+from .fitted_network import FittedNetwork
+from .input_validation import (
     check_rows_and_y,
     check_sample_weight,
     check_target,
     may_be_cut,
     split_rows,
 )
-from .fitted import FittedNetwork
-from .initializers import GivenWeights
-from .share import ALONE, share_of
-from .snapshot import Snapshot
-from .state import Data, Plan, State
-from .stopping import Patience, reached
-from .training import minimize_lbfgs, train
 
 __all__ = ["BaseBackprop", "Request", "has_partial_fit"]
 
@@ -628,7 +628,8 @@ def _is_lbfgs(solver):
 
 def _warn(sentence, category=ConvergenceWarning):
     """Warn at the line that called this package."""
-    inside = {__package__, "sklearn.callback"}  # whose decorator stands in between
+    # scikit-learn's decorator for callbacks stands in between
+    inside = {__package__, __package__.partition(".")[0], "sklearn.callback"}
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__package__") in inside:
         frame, level = frame.f_back, level + 1

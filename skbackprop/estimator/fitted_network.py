@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from . import parameters as rules
-from ._version import __version__
-from .door import check_rows
-from .network import Network
-from .objective import Objective
-from .state import State
+from .._version import __version__
+from ..network.network import Network
+from ..network.objective import Objective
+from ..training.state import State
+from . import hyperparameters as rules
+from .input_validation import check_rows
 
 __all__ = ["FittedNetwork"]
 

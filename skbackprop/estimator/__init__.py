@@ -1,0 +1,1 @@
+"""What both estimators share: hyperparameters, checked input, and the fitted network."""

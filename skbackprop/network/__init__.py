@@ -1,0 +1,7 @@
+"""The network: layers, the flat vector of their parameters, and the objective."""
+
+from .layers import Dense
+from .network import Network
+from .objective import Batch, Objective
+
+__all__ = ["Batch", "Dense", "Network", "Objective"]

@@ -1,0 +1,1 @@
+"""Training: plan and state, the loop over epochs, L-BFGS, and when to stop."""
