@@ -46,7 +46,7 @@ _LATER = {
     "interop.sklearn": ("from_sklearn", "to_sklearn"),
     "streaming": ("ChunkReport", "train_on_chunks"),
 }
-_ROOMS = {"inspection", "interop", "streaming"}
+_ROOMS = {"inspection", "interop", "preprocessing", "streaming"}
 
 FormerPaths(__name__).install()
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array, check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .spec import BOOL, INFINITY, Interval
+from .rule import BOOL, INFINITY, Interval
 
 __all__ = ["PiecewiseLinearEncoder"]
 
@@ -286,7 +286,7 @@ def _check_weight(sample_weight, X):
     check_consistent_length(weight, X)
     if (weight < 0).any() or not weight.any():
         raise ValueError(
-            "sample_weight must not be negative, nor zero for every sample. It lies between "
+            "sample_weight must not be negative, nor zero for every sample. It is between "
             f"{weight.min()} and {weight.max()}."
         )
     return weight
