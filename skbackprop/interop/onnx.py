@@ -61,8 +61,9 @@ def to_onnx(estimator: Any) -> Any:
     """Return a fitted estimator as an ONNX model. Needs ``pip install "skbackprop[onnx]"``.
 
     The input is named "X", float32 of shape (n_samples, n_features). A classifier has the
-    outputs "label", what `predict` returns, and "probabilities", what `predict_proba`
-    returns; a regressor has "variable" of shape (n_samples, n_outputs). They differ from
+    outputs "label", the labels of `predict` without a digit lost (as int64, uint64, float,
+    double, bool or string), and "probabilities", what `predict_proba` returns; a regressor
+    has "variable" of shape (n_samples, n_outputs). Probabilities and variables differ from
     those of the estimator by the rounding of float32.
 
     Parameters
@@ -82,7 +83,8 @@ def to_onnx(estimator: Any) -> Any:
         If the extra is not installed.
     ValueError
         If an activation or output activation has no ONNX operator here, because it is a
-        class of your own, and for a classifier of one class.
+        class of your own; for labels that no ONNX type holds exactly, such as dates; and
+        for a classifier of one class.
 
     See Also
     --------
@@ -135,8 +137,15 @@ def register_converters() -> None:
 
 # -- the graph of a network ------------------------------------------------------------
 
-FLOAT, INT64, STRING, BOOL = 1, 7, 8, 9  # ONNX's numbers for types
-TYPES = {"f": FLOAT, "i": INT64, "O": STRING, "b": BOOL}
+FLOAT, INT64, STRING, BOOL, DOUBLE, UINT64 = 1, 7, 8, 9, 11, 13  # ONNX's numbers for types
+TYPES = {
+    np.dtype(np.float32): FLOAT,
+    np.dtype(np.float64): DOUBLE,
+    np.dtype(np.int64): INT64,
+    np.dtype(np.uint64): UINT64,
+    np.dtype(bool): BOOL,
+    np.dtype(object): STRING,
+}
 
 
 class _Graph:
@@ -147,17 +156,20 @@ class _Graph:
         self.nodes, self.constants = [], []
 
     def __call__(self, operator, *inputs, output=None, **attributes):
-        """Add a node; return the name of its output. Arrays become constants."""
-        inputs = [name if isinstance(name, str) else self._add(name) for name in inputs]
+        """Add a node; return the name of its output. Arrays become float32 constants."""
+        inputs = [name if isinstance(name, str) else self._weights(name) for name in inputs]
         output = output or self.unique(f"{operator}_{len(self.nodes)}")
         self.nodes.append((operator, inputs, [output], attributes))
         return output
 
-    def _add(self, array):
+    def _weights(self, array):
         array = np.asarray(array)
-        is_float = array.dtype.kind == "f"
+        return self.constant(array.astype(np.float32) if array.dtype.kind == "f" else array)
+
+    def constant(self, array):
+        """Add an array as it is; return its name."""
         name = self.unique(f"constant_{len(self.constants)}")
-        self.constants.append((name, array.astype(np.float32) if is_float else array))
+        self.constants.append((name, array))
         return name
 
 
@@ -203,7 +215,7 @@ def _classify(graph, estimator, output):
         is_softmax = estimator.out_activation_ == "softmax"
         probabilities = output if is_softmax else _shares(graph, output, len(classes))
     index = graph("ArgMax", scores, axis=1, keepdims=0)
-    return [graph("Gather", classes, index), probabilities]
+    return [graph("Gather", graph.constant(classes), index), probabilities]
 
 
 def _shares(graph, output, n_outputs):
@@ -215,11 +227,19 @@ def _shares(graph, output, n_outputs):
 
 
 def _labels(estimator):
-    """Return the classes in a type that ONNX has."""
+    """Return the classes in a type that ONNX has and that holds every one exactly."""
     classes = estimator.classes_
-    if classes.dtype.kind in "iu":
-        return classes.astype(np.int64)
-    return classes if classes.dtype.kind in "bf" else classes.astype(str).astype(object)
+    kind, dtype = classes.dtype.kind, classes.dtype
+    if kind in "UT" or (kind == "O" and all(isinstance(c, str) for c in classes)):
+        return classes.astype(object)
+    if kind in "biuf":
+        wanted = dtype if dtype in TYPES else np.int64 if kind in "iu" else np.float64
+        if np.array_equal(classes.astype(wanted), classes):
+            return classes.astype(wanted)
+    raise ValueError(
+        f"ONNX has no type that holds the labels of this classifier, of dtype {dtype}, "
+        "exactly. Train on numbers for them, for example those of LabelEncoder."
+    )
 
 
 # -- as onnx and skl2onnx want it ------------------------------------------------------
@@ -234,7 +254,7 @@ def _outputs(estimator):
     if estimator._kind == "multilabel-indicator":
         label = ("label", INT64, [None, n_outputs])
     else:
-        label = ("label", TYPES[_labels(estimator).dtype.kind], [None])
+        label = ("label", TYPES[_labels(estimator).dtype], [None])
     return [label, ("probabilities", FLOAT, [None, n_classes])]
 
 
@@ -272,6 +292,8 @@ def _declare(operator):
         INT64: types.Int64TensorType,
         STRING: types.StringTensorType,
         BOOL: types.BooleanTensorType,
+        DOUBLE: types.DoubleTensorType,
+        UINT64: types.UInt64TensorType,
     }
     described = _outputs(operator.raw_operator)
     for variable, (_, kind, shape) in zip(operator.outputs, described, strict=True):
@@ -286,7 +308,7 @@ def _convert(scope, operator, container):
     for variable, output in zip(operator.outputs, outputs, strict=True):
         graph("Identity", output, output=variable.full_name)
     for name, array in graph.constants:
-        kind = TYPES[array.dtype.kind]
+        kind = TYPES[array.dtype]
         container.add_initializer(name, kind, array.shape, array.ravel().tolist())
     for operator_type, inputs, outputs, attributes in graph.nodes:
         container.add_node(operator_type, inputs, outputs, op_version=OPSET, **attributes)
