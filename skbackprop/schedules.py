@@ -139,7 +139,8 @@ class Cosine(Spec):
     warmup : int, default=0
         How many of the epochs rise; 0 or more.
     floor : float, default=0.0
-        The last learning rate, 0 or more.
+        The learning rate after these epochs, 0 or more. The last of them still has a
+        little more: a rate of 0 would waste it.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
@@ -158,8 +159,10 @@ class Cosine(Spec):
 class OneCycle(Spec):
     """Up from ``learning_rate_init / start``, then down to ``learning_rate_init / end``.
 
-    Both ways are half cosines; the way up takes `rise` of the `n_epochs`. Smith (2018),
-    *A disciplined approach to neural network hyper-parameters*.
+    The first epoch has the first of these rates and the last epoch the second. Both ways
+    are half cosines; the way up takes `rise` of the time between. A training of one epoch
+    has the end rate only, and one of two leaves no room for the highest: from three on it
+    makes sense. Smith (2018), *A disciplined approach to neural network hyper-parameters*.
 
     Parameters
     ----------
@@ -182,11 +185,14 @@ class OneCycle(Spec):
     end: float = number(1e4, 1, INFINITY, "[)")
 
     def __call__(self, step, epoch, samples_seen):
-        peak, top = self.learning_rate_init, self.rise * self.n_epochs
+        peak, last = self.learning_rate_init, self.n_epochs - 1
+        if epoch >= last:
+            return peak / self.end
+        top = self.rise * last
         if epoch < top:
             lowest = peak / self.start
             return peak + (lowest - peak) * _half_cosine(epoch / top)
-        done = min(1.0, (epoch - top) / (self.n_epochs - top))
+        done = (epoch - top) / (last - top)
         return peak / self.end + (peak - peak / self.end) * _half_cosine(done)
 
 

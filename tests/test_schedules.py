@@ -1,7 +1,7 @@
 """Schedules: their formulas at points computed by hand, and what the estimator adds."""
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import cos, pi, sqrt
 
 import numpy as np
 import pytest
@@ -43,12 +43,12 @@ AT_EPOCHS = [
         {0: 0.8 / 3, 1: 1.6 / 3, 2: 0.8, 4: 0.4, 6: 0.0},
     ),
     (Cosine(**INIT, n_epochs=2, warmup=2), {0: 0.8 / 3, 1: 1.6 / 3, 2: 0.8, 3: 0.0}),
-    # four epochs up from 0.8 / 4, six down to 0.8 / 8; halfway is the mean of the ends
+    # four stairs up from 0.8 / 4, six down to 0.8 / 8; halfway is the mean of the ends
     (
-        OneCycle(**INIT, n_epochs=10, rise=0.4, start=4, end=8),
-        {0: 0.2, 2: 0.5, 4: 0.8, 7: 0.45, 10: 0.1, 20: 0.1},
+        OneCycle(**INIT, n_epochs=11, rise=0.4, start=4, end=8),
+        {0: 0.2, 2: 0.5, 4: 0.8, 7: 0.45, 10: 0.1, 11: 0.1, 20: 0.1},
     ),
-    (OneCycle(**INIT, n_epochs=1, rise=0.5, start=4, end=8), {0: 0.2, 1: 0.1}),
+    (OneCycle(**INIT, n_epochs=3, rise=0.5, start=4, end=8), {0: 0.2, 1: 0.8, 2: 0.1}),
     (Warmup(then=Constant(**INIT), n_epochs=4), {0: 0.2, 1: 0.4, 3: 0.8, 9: 0.8}),
     # half of 0.8, then all of what the exponential has fallen to
     (
@@ -80,6 +80,45 @@ def test_inverse_scaling_of_power_0_is_constant():
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_schedule_has_a_rate_computed_by_hand(name):
     assert SCHEDULES[name] in {InverseScaling, *(type(case[0]) for case in AT_EPOCHS)}
+
+
+# The first and the last rate of a training of one epoch, two and five, from 0.8.
+ENDS = [
+    (Constant(**INIT), [(0.8, 0.8), (0.8, 0.8), (0.8, 0.8)]),
+    # of 99 rows: 99, 399 samples before
+    (InverseScaling(**INIT), [(0.8, 0.8), (0.8, 0.08), (0.8, 0.8 / sqrt(397))]),
+    (Exponential(**INIT, decay=0.5), [(0.8, 0.8), (0.8, 0.4), (0.8, 0.05)]),
+    (Step(**INIT, every=2), [(0.8, 0.8), (0.8, 0.8), (0.8, 0.2)]),
+    # the floor comes after the last epoch: 0, 1/2 and 4/5 of the half circle are done
+    (
+        Cosine(**INIT, floor=0.2),
+        [(0.8, 0.8), (0.8, 0.5), (0.8, 0.2 + 0.3 * (1 + cos(0.8 * pi)))],
+    ),
+    # one epoch up; then none of it, none and 3/4 are done
+    (Cosine(**INIT, warmup=1), [(0.4, 0.4), (0.4, 0.8), (0.4, 0.4 * (1 - sqrt(0.5)))]),
+    # the last epoch has the end rate
+    (OneCycle(**INIT, start=4, end=8), [(0.1, 0.1), (0.2, 0.1), (0.2, 0.1)]),
+    (OneCycle(**INIT), [(8e-5, 8e-5), (0.032, 8e-5), (0.032, 8e-5)]),
+    (Warmup(then=Constant(**INIT), n_epochs=2), [(0.4, 0.4), (0.4, 0.8), (0.4, 0.8)]),
+    (Plateau(**INIT), [(0.8, 0.8), (0.8, 0.8), (0.8, 0.8)]),
+    (Adaptive(**INIT), [(0.8, 0.8), (0.8, 0.8), (0.8, 0.8)]),
+]
+
+
+@pytest.mark.parametrize(("schedule", "ends"), ENDS, ids=lambda value: repr(value))
+def test_first_and_last_rate_of_a_training_of_one_epoch_two_and_five(schedule, ends):
+    has_length = hasattr(schedule, "n_epochs") and not isinstance(schedule, Warmup)
+    for n_epochs, expected in zip((1, 2, 5), ends, strict=True):
+        if has_length:
+            schedule = replace(schedule, n_epochs=n_epochs)
+        last = n_epochs - 1
+        found = schedule(0, 0, 0), schedule(9 * last, last, 99 * last)
+        assert_allclose(found, expected, rtol=1e-14)  # a few roundings
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_has_ends_computed_by_hand(name):
+    assert SCHEDULES[name] in {type(schedule) for schedule, _ in ENDS}
 
 
 # -- in a training ---------------------------------------------------------------------
@@ -133,14 +172,14 @@ def twice(rates):
         ("cosine", 0.4 * (1 + np.array([1, sqrt(0.5), 0, -sqrt(0.5)]))),
         (Cosine(), 0.4 * (1 + np.array([1, sqrt(0.5), 0, -sqrt(0.5)]))),
         (Cosine(learning_rate_init=0.2, n_epochs=2), [0.2, 0.1, 0.0, 0.0]),
-        # 1.2 of the 4 epochs up, at angles of 0 and 1 / 1.2; 2.8 down: 0.8 / 2.8, 1.8 / 2.8
+        # 0.9 of the 3 stairs up, from the angle 0; 2.1 down: 0.1 / 2.1, 1.1 / 2.1, all
         (
             "one_cycle",
             [
                 0.8 / 25,
-                0.8 + (0.8 / 25 - 0.8) * (1 + np.cos(np.pi / 1.2)) / 2,
-                0.8e-4 + (0.8 - 0.8e-4) * (1 + np.cos(np.pi * 0.8 / 2.8)) / 2,
-                0.8e-4 + (0.8 - 0.8e-4) * (1 + np.cos(np.pi * 1.8 / 2.8)) / 2,
+                0.8e-4 + (0.8 - 0.8e-4) * (1 + np.cos(np.pi * 0.1 / 2.1)) / 2,
+                0.8e-4 + (0.8 - 0.8e-4) * (1 + np.cos(np.pi * 1.1 / 2.1)) / 2,
+                0.8e-4,
             ],
         ),
         # within a warm-up the schedule is completed too
