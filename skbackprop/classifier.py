@@ -7,22 +7,22 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix, issparse
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    check_classification_targets,
-    type_of_target,
-    unique_labels,
-)
 
 from .activations import Activation
 from .engines import Engine
 from .estimator import hyperparameters as rules
 from .estimator.base import BaseBackprop, Request, has_partial_fit
-from .estimator.input_validation import check_classes, expand_class_weight
+from .estimator.input_validation import expand_class_weight
+from .estimator.labels import (
+    Multilabel,
+    comparable_labels,
+    label_column,
+    labels_of_classes,
+    learn_labels,
+    stored_labels,
+)
 from .initializers import Initializer
 from .losses import CLASSIFIER_LOSSES, Loss
 from .optimizers import Optimizer
@@ -459,10 +459,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             one half for a multilabel classifier.
         """
         output = self._output(X)
-        if self._kind == "multilabel-indicator":
-            labels = (output > 0.5).astype(np.int64)
-            return csr_matrix(labels) if self._sparse_labels else labels
-        return self.classes_[self._class_indices(output)]
+        return self._labels.decode(output)
 
     def predict_proba(self, X: Any) -> NDArray:
         """Predict class probabilities.
@@ -478,7 +475,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             One column per class in the order of `classes_`; rows sum to one. For a
             multilabel classifier the probability of each label, inside (0, 1).
         """
-        return self._probabilities(self._output(X))
+        objective, z = self._net_output(X)
+        return self._labels.probabilities(objective, z)
 
     def predict_log_proba(self, X: Any) -> NDArray:
         """Predict the logarithms of class probabilities.
@@ -495,39 +493,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             and exact where `predict_proba` has rounded to 0 or 1.
         """
         objective, z = self._net_output(X)
-        if not self._has_log_probabilities(objective.loss):
-            probabilities = self._probabilities(objective.link(z))
-            return np.log(np.maximum(probabilities, np.finfo(z.dtype).tiny))
-        if self._kind == "binary" and z.shape[1] == 1:
-            z = np.hstack([-z, z])
-        return objective.log_link(z)
-
-    def _probabilities(self, output):
-        """Return one probability per class, or per label, from the output."""
-        if self._kind == "multilabel-indicator":
-            lowest, highest = np.nextafter(
-                output.dtype.type([0, 1]), output.dtype.type(0.5)
-            )
-            return np.clip(output, lowest, highest)
-        if len(self.classes_) == 1:
-            return np.ones((len(output), 1), output.dtype)
-        if output.shape[1] == 1:
-            return np.hstack([1 - output, output])
-        return output if self.out_activation_ == "softmax" else _shares(output)
-
-    def _has_log_probabilities(self, loss):
-        """Say whether the logarithm of an output is the logarithm of a probability."""
-        if not hasattr(loss, "log_predict") or len(self.classes_) == 1:
-            return False
-        return self._kind != "multiclass" or self.out_activation_ == "softmax"
-
-    def _class_indices(self, output):
-        """Return which class each row of an output, or of a target, stands for."""
-        if len(self.classes_) == 1:
-            return np.zeros(len(output), dtype=np.intp)
-        if output.shape[1] == 1:
-            return (output[:, 0] > 0.5).astype(np.intp)
-        return output.argmax(axis=1)
+        return self._labels.log_probabilities(objective, z)
 
     @classmethod
     def from_weights(
@@ -585,11 +551,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 f"classes={classes!r} must be sorted and hold each label once, as the "
                 "outputs are: an output belongs to the class at its place."
             )
-        estimator._sparse_labels = False
-        estimator._kind = "binary" if len(estimator.classes_) <= 2 else "multiclass"
-        if multilabel:
-            estimator._kind = "multilabel-indicator"
-        expected = estimator._n_outputs()
+        estimator._hold(
+            Multilabel(estimator.classes_)
+            if multilabel
+            else labels_of_classes(estimator.classes_)
+        )
+        expected = estimator._labels.n_outputs(estimator._make_loss())
         if sizes[-1] != expected:
             raise ValueError(
                 f"The last layer has {sizes[-1]} units, but {len(estimator.classes_)} "
@@ -602,43 +569,46 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         super().__setstate__(state)
         if "_state" not in state:
             return
-        n_outputs, n_classes = state["_state"]["layer_sizes"][-1], len(self.classes_)
-        # up to two classes have one output or two, as the loss of the training wanted
-        if n_outputs != n_classes and (self._kind != "binary" or n_outputs + n_classes > 3):
+        n_outputs = state["_state"]["layer_sizes"][-1]
+        if not self._labels.may_have(n_outputs):
             raise ValueError(
-                f"A network of {n_outputs} outputs is stored with {n_classes} classes."
+                f"A network of {n_outputs} outputs is stored with {len(self.classes_)} "
+                "classes."
             )
 
     # -- what the base class asks for --------------------------------------------------
 
-    def _encode(self, y, request, fresh):
-        y = self._check_labels(y, request, fresh)
-        if self._kind == "multilabel-indicator":
-            return y
-        indices = self._positions(y)[:, np.newaxis]
-        n_outputs = self._n_outputs()
-        return indices if n_outputs == 1 else indices == np.arange(n_outputs)
+    @property
+    def _labels(self):
+        """The labels, made of what is stored of them: plain arrays and strings."""
+        return stored_labels(self._kind, self.classes_, self._sparse_labels)
 
-    def _n_outputs(self):
-        """Return how many outputs the loss wants for the classes."""
-        if self._kind == "binary":
-            return getattr(self._make_loss(), "n_binary_outputs", 2)
-        return len(self.classes_)
+    def _hold(self, labels):
+        self._kind, self._sparse_labels = labels.kind, labels.is_sparse
+        self.classes_ = labels.classes
+
+    def _encode(self, y, request, fresh):
+        """Classes are those of all rows, so the labels of all processes are looked at."""
+        place = self._share.place(y.shape[0])
+        with comparable_labels():
+            y = label_column(self._share.gather(y))
+            if fresh:
+                self._hold(learn_labels(y, request.classes, request.incremental))
+            elif request.classes is not None:
+                self._labels.check_classes(request.classes)
+            labels = self._labels
+            labels.check(y, must_have_all=not (fresh or request.incremental))
+        return labels.encode(y[place.own], labels.n_outputs(self._make_loss()))
 
     def _row_weights(self, target, sample_weight):
         if self.class_weight is None:
             return sample_weight
-        if self._kind == "multilabel-indicator":
-            raise ValueError(
-                "class_weight is not defined for multilabel y, where a row has several "
-                "labels. Use sample_weight."
-            )
         gather, place = self._share.gather, self._share.place(len(target))
         sample_weight = gather(sample_weight)
         weight = expand_class_weight(
             self.class_weight,
             self.classes_,
-            gather(self._class_indices(target)),
+            gather(self._labels.class_indices(target)),
             sample_weight,
         ).astype(target.dtype)
         weight = weight if sample_weight is None else weight * sample_weight
@@ -649,126 +619,22 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             )
         return weight[place.own]
 
-    def _check_labels(self, y, request, fresh):
-        """Return y as labels of the right kind and classes; learn them if `fresh`."""
-        try:
-            with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
-                return self._compare_labels(y, request, fresh)
-        except TypeError as error:  # of labels that have no order, as 1 and "a"
-            raise ValueError(
-                f"The labels in y and classes must be of one kind, all strings or all "
-                f"numbers: {error}."
-            ) from error
-
-    def _compare_labels(self, y, request, fresh):
-        """Classes are those of all rows, so the labels of all processes are looked at."""
-        place, y = self._share.place(y.shape[0]), self._share.gather(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if fresh:
-            check_classification_targets(y)
-            self._learn_classes(y, request)
-        elif request.classes is not None and not np.array_equal(
-            self.classes_, check_classes(request.classes)
-        ):
-            raise ValueError(
-                f"classes={request.classes!r} differs from the classes of the first call, "
-                f"{self.classes_}. Leave classes out, or begin a new estimator."
-            )
-        self._check_known(y, must_have_all=not (fresh or request.incremental))
-        y = y[place.own]
-        return y.toarray() if issparse(y) else y
-
-    def _learn_classes(self, y, request):
-        kind = type_of_target(y)
-        if kind not in CLASSIFIER_LOSSES["log_loss"]:
-            raise ValueError(
-                f"Unknown label type: {kind}. y must hold one class label per row, or 0 "
-                "and 1 in one column per label."
-            )
-        if request.incremental and request.classes is None:
-            raise ValueError(
-                "classes must be passed on the first call to partial_fit: later chunks may "
-                "hold classes that this one lacks."
-            )
-        is_multilabel = kind == "multilabel-indicator"
-        learns_from_y = is_multilabel or not request.incremental
-        self.classes_ = (
-            unique_labels(y) if learns_from_y else check_classes(request.classes)
-        )
-        self._sparse_labels = issparse(y)
-        if is_multilabel:
-            self._kind = kind
-        else:
-            self._kind = "binary" if len(self.classes_) <= 2 else "multiclass"
-
-    def _check_known(self, y, must_have_all):
-        """Raise ValueError for labels, or columns of labels, that were not learnt."""
-        if (self._kind == "multilabel-indicator") != (y.ndim == 2):
-            raise ValueError(
-                f"This classifier was trained on {self._kind} labels and cannot go on with "
-                f"y of shape {y.shape}. Pass y in the form of the first call."
-            )
-        if y.ndim == 2:
-            check_classification_targets(y)
-            return  # the shape of the network tells whether the columns fit
-        unknown = y[self.classes_[self._positions(y)] != y]
-        if len(unknown):
-            check_classification_targets(y)
-            raise ValueError(
-                f"y has classes that were not there before: {np.unique(unknown)}. Known "
-                f"are {self.classes_}. Begin with partial_fit(X, y, classes=...), naming "
-                "all classes, or fit anew with warm_start=False."
-            )
-        if must_have_all and not np.isin(self.classes_, y).all():
-            raise ValueError(
-                "warm_start=True needs y with the same classes as before, "
-                f"{self.classes_}, but y has only {np.unique(y)}. Use partial_fit for "
-                "parts of the classes."
-            )
-
-    def _positions(self, y):
-        """Return where labels stand among the classes; some class for unknown labels."""
-        return np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-
     def _make_loss(self):
         return rules.make_loss(
             self.loss, CLASSIFIER_LOSSES, self._kind, type(self).__name__
         )
 
     def _score_output(self, output, target, sample_weight):
-        if self._kind == "multilabel-indicator":
-            return accuracy_score(target > 0.5, output > 0.5, sample_weight=sample_weight)
-        truth, found = self._class_indices(target), self._class_indices(output)
-        return accuracy_score(truth, found, sample_weight=sample_weight)
+        return self._labels.accuracy(output, target, sample_weight)
 
     def _is_poor(self, output, target):
-        if self._kind == "multilabel-indicator":
-            found, truth = output > 0.5, target > 0.5
-        else:
-            indices = np.arange(len(self.classes_))
-            found = self._class_indices(output)[:, np.newaxis] == indices
-            truth = self._class_indices(target)[:, np.newaxis] == indices
-        share = truth.mean(axis=0)
-        if share.max() == 1 or share.min() == 1:
-            return False
-        return (found == truth).mean() <= np.maximum(share, 1 - share).mean()
+        return self._labels.is_poor(output, target)
 
     def _strata(self, target):
-        if self._kind == "multilabel-indicator":
-            return None, 0
-        labels = self._share.gather(self._class_indices(target))
-        return labels, len(np.unique(labels))
+        strata = self._share.gather(self._labels.strata(target))
+        return strata, 0 if strata is None else len(np.unique(strata))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _shares(output):
-    """Return what each output has of its row's sum; equal shares where all are zero."""
-    output = np.maximum(output, 0)
-    total = output.sum(axis=1, keepdims=True)
-    equal = np.full_like(output, 1 / output.shape[1])
-    return np.divide(output, total, out=equal, where=total > 0)

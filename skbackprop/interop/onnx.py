@@ -32,6 +32,7 @@ from ..activations import (
 )
 from ..classifier import BackpropClassifier
 from ..estimator import hyperparameters as rules
+from ..estimator.labels import Binary, Multiclass, Multilabel
 from ..regressor import BackpropRegressor
 from ..rule import Spec
 
@@ -200,22 +201,41 @@ def _gelu(graph, z):
 
 def _classify(graph, estimator, output):
     """Return the names of the labels and of the probabilities."""
-    if estimator._kind == "multilabel-indicator":
-        return [graph("Cast", graph("Greater", output, [0.5]), to=INT64), output]
-    classes = _labels(estimator)
-    if len(classes) == 1:
+    return CLASSIFY[type(estimator._labels)](graph, estimator, output)
+
+
+def _classify_multilabel(graph, estimator, output):
+    return [graph("Cast", graph("Greater", output, [0.5]), to=INT64), output]
+
+
+def _classify_multiclass(graph, estimator, output):
+    is_softmax = estimator.out_activation_ == "softmax"
+    n_outputs = estimator.n_outputs_
+    probabilities = output if is_softmax else _shares(graph, output, n_outputs)
+    return [_largest(graph, estimator, output), probabilities]
+
+
+def _classify_binary(graph, estimator, output):
+    if len(estimator.classes_) == 1:
         raise ValueError(
             "A classifier of one class has nothing to compute, and no ONNX graph."
         )
-    if estimator.n_outputs_ == 1:
-        scores = graph("Concat", graph("Sub", [1.0], output), output, axis=1)
-        probabilities = scores
-    else:
-        scores = output
-        is_softmax = estimator.out_activation_ == "softmax"
-        probabilities = output if is_softmax else _shares(graph, output, len(classes))
+    if estimator.n_outputs_ == 2:
+        return _classify_multiclass(graph, estimator, output)
+    scores = graph("Concat", graph("Sub", [1.0], output), output, axis=1)
+    return [_largest(graph, estimator, scores), scores]
+
+
+CLASSIFY = {
+    Binary: _classify_binary,
+    Multiclass: _classify_multiclass,
+    Multilabel: _classify_multilabel,
+}
+
+
+def _largest(graph, estimator, scores):
     index = graph("ArgMax", scores, axis=1, keepdims=0)
-    return [graph("Gather", graph.constant(classes), index), probabilities]
+    return graph("Gather", graph.constant(_classes(estimator)), index)
 
 
 def _shares(graph, output, n_outputs):
@@ -226,7 +246,7 @@ def _shares(graph, output, n_outputs):
     return graph("Where", graph("Greater", total, [0.0]), share, [1 / n_outputs])
 
 
-def _labels(estimator):
+def _classes(estimator):
     """Return the classes in a type that ONNX has and that holds every one exactly."""
     classes = estimator.classes_
     kind, dtype = classes.dtype.kind, classes.dtype
@@ -251,11 +271,10 @@ def _outputs(estimator):
     if not is_classifier(estimator):
         return [("variable", FLOAT, [None, n_outputs])]
     n_classes = len(estimator.classes_)
-    if estimator._kind == "multilabel-indicator":
-        label = ("label", INT64, [None, n_outputs])
-    else:
-        label = ("label", TYPES[_labels(estimator).dtype], [None])
-    return [label, ("probabilities", FLOAT, [None, n_classes])]
+    is_multilabel = isinstance(estimator._labels, Multilabel)
+    kind = INT64 if is_multilabel else TYPES[_classes(estimator).dtype]
+    shape = [None, n_outputs] if is_multilabel else [None]
+    return [("label", kind, shape), ("probabilities", FLOAT, [None, n_classes])]
 
 
 def _to_proto(onnx, graph, estimator):

@@ -7,16 +7,15 @@ import warnings
 from copy import deepcopy
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from sklearn.base import is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from ..activations import Exponential, Identity, Relu, Sigmoid, Softmax, Tanh
+from ..activations import Exponential, Identity, Relu, Sigmoid, Tanh
 from ..classifier import BackpropClassifier
 from ..estimator import hyperparameters as rules
 from ..estimator.input_validation import check_backprop
-from ..losses import BinaryLogLoss, LogLoss, Poisson, SquaredError
+from ..losses import CLASSIFIER_LOSSES, BinaryLogLoss, LogLoss, Poisson, SquaredError
 from ..optimizers import SGD, Adam
 from ..regressor import BackpropRegressor
 from ..schedules import Adaptive, Constant, InverseScaling
@@ -226,9 +225,9 @@ def _check_output(estimator, link):
             "MLPClassifier predicts the probabilities of two classes where there is only "
             "one: it cannot be expressed."
         )
-    if link is not (Softmax if estimator._kind == "multiclass" else Sigmoid) or (
-        estimator._kind == "binary" and estimator.n_outputs_ == 2
-    ):
+    theirs = CLASSIFIER_LOSSES["log_loss"][estimator._labels.kind]
+    n_outputs = estimator._labels.n_outputs(theirs)
+    if link is not type(theirs.link) or estimator.n_outputs_ != n_outputs:
         raise ValueError(
             "MLPClassifier has one logistic output for two classes, one for each label, "
             f"and softmax outputs for more classes: loss={estimator.loss!r} cannot be "
@@ -289,10 +288,7 @@ def _some_target(estimator):
     n_outputs = estimator.n_outputs_
     if not is_classifier(estimator):
         return np.ones(2) if n_outputs == 1 else np.ones((2, n_outputs))
-    if estimator._kind != "multilabel-indicator":
-        return estimator.classes_
-    labels = np.repeat([[0], [1]], n_outputs, axis=1)
-    return csr_matrix(labels) if estimator._sparse_labels else labels
+    return estimator._labels.each()
 
 
 def _give_fitted(estimator, mlp):

@@ -1,0 +1,348 @@
+"""Labels: how classes become targets of the output layer, and outputs become classes.
+
+There is a class for each kind of y: two classes, several classes, and several labels per
+row. What they have in common is what the classifier asks for:
+
+* `encode` turns y into a target, `decode` an output into what `predict` returns;
+* `probabilities` and `log_probabilities` turn net inputs into a column per class;
+* `decided` says what an output, or a target, stands for, which scores and strata count.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse
+from sklearn.metrics import accuracy_score
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import (
+    check_classification_targets,
+    type_of_target,
+    unique_labels,
+)
+
+from ..losses import Loss
+from ..network.objective import Objective
+from .input_validation import check_classes
+
+__all__ = [
+    "Binary",
+    "Labels",
+    "Multiclass",
+    "Multilabel",
+    "comparable_labels",
+    "label_column",
+    "labels_of_classes",
+    "learn_labels",
+    "stored_labels",
+]
+
+
+class Labels(ABC):
+    """What is known of the labels of a training."""
+
+    kind: ClassVar[str]  # as `type_of_target` calls it; losses are chosen by it
+
+    def __init__(self, classes: NDArray, is_sparse: bool = False):
+        self.classes = classes
+        self.is_sparse = is_sparse  # whether y was, of which `predict` returns the like
+
+    def n_outputs(self, loss: Loss) -> int:
+        """Return how many outputs the loss wants for these labels."""
+        return len(self.classes)
+
+    def may_have(self, n_outputs: int) -> bool:
+        """Say whether there is a loss that wants this many outputs."""
+        return n_outputs == len(self.classes)
+
+    def check_classes(self, classes: Any) -> None:
+        """Raise ValueError for other classes than these."""
+        if not np.array_equal(self.classes, check_classes(classes)):
+            raise ValueError(
+                f"classes={classes!r} differs from the classes of the first call, "
+                f"{self.classes}. Leave classes out, or begin a new estimator."
+            )
+
+    @abstractmethod
+    def check(self, y: Any, must_have_all: bool) -> None:
+        """Raise ValueError for labels, or columns of labels, that were not learnt."""
+
+    @abstractmethod
+    def encode(self, y: Any, n_outputs: int) -> NDArray:
+        """Return the target, shape (n_rows, n_outputs)."""
+
+    @abstractmethod
+    def decided(self, output: NDArray) -> NDArray:
+        """Return what an output stands for: numbers of classes, or a column per label."""
+
+    @abstractmethod
+    def indicators(self, output: NDArray) -> NDArray:
+        """Return for each row and class whether the output stands for it."""
+
+    @abstractmethod
+    def decode(self, output: NDArray) -> Any:
+        """Return the labels that an output stands for."""
+
+    @abstractmethod
+    def probabilities(self, objective: Objective, z: NDArray) -> NDArray:
+        """Return a probability per class, or label, of the net input `z` (overwritten)."""
+
+    def log_probabilities(self, objective: Objective, z: NDArray) -> NDArray:
+        """Return the logarithms of the probabilities of the net input `z` (overwritten)."""
+        if self.is_probability(objective.loss):
+            return objective.log_link(self.net_inputs(z))
+        return np.log(np.maximum(self.probabilities(objective, z), np.finfo(z.dtype).tiny))
+
+    def is_probability(self, loss: Any) -> bool:
+        """Say whether the loss knows the logarithm of an output as a probability."""
+        return hasattr(loss, "log_predict")
+
+    def net_inputs(self, z: NDArray) -> NDArray:
+        """Return the net inputs of one unit per class, or label."""
+        return z
+
+    def accuracy(
+        self, output: NDArray, target: NDArray, sample_weight: NDArray | None
+    ) -> float:
+        """Return the fraction of the rows for which an output stands for the target."""
+        return accuracy_score(
+            self.decided(target), self.decided(output), sample_weight=sample_weight
+        )
+
+    def is_poor(self, output: NDArray, target: NDArray) -> bool:
+        """Say whether an output is hardly better than the best constant."""
+        found, truth = self.indicators(output), self.indicators(target)
+        share = truth.mean(axis=0)
+        if share.max() == 1 or share.min() == 1:
+            return False
+        return bool((found == truth).mean() <= np.maximum(share, 1 - share).mean())
+
+    @abstractmethod
+    def strata(self, target: NDArray) -> NDArray | None:
+        """Return labels that a split may be stratified by, or None."""
+
+    @abstractmethod
+    def class_indices(self, target: NDArray) -> NDArray:
+        """Return the number of the class of each row, which has a class weight."""
+
+    @abstractmethod
+    def each(self) -> Any:
+        """Return some y in which each class, or each value of each label, occurs."""
+
+
+class Multiclass(Labels):
+    """One of several classes per row: an output for each, the largest decides."""
+
+    kind = "multiclass"
+
+    def check(self, y, must_have_all):
+        _check_form(y, 1, self.kind)
+        unknown = y[self.classes[self.positions(y)] != y]
+        if len(unknown):
+            check_classification_targets(y)
+            raise ValueError(
+                f"y has classes that were not there before: {np.unique(unknown)}. Known "
+                f"are {self.classes}. Begin with partial_fit(X, y, classes=...), naming "
+                "all classes, or fit anew with warm_start=False."
+            )
+        if must_have_all and not np.isin(self.classes, y).all():
+            raise ValueError(
+                "warm_start=True needs y with the same classes as before, "
+                f"{self.classes}, but y has only {np.unique(y)}. Use partial_fit for "
+                "parts of the classes."
+            )
+
+    def positions(self, y):
+        """Return where labels stand among the classes; some class for unknown labels."""
+        return np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
+
+    def encode(self, y, n_outputs):
+        return self.positions(y)[:, np.newaxis] == np.arange(n_outputs)
+
+    def decided(self, output):
+        return output.argmax(axis=1)
+
+    def indicators(self, output):
+        return self.decided(output)[:, np.newaxis] == np.arange(len(self.classes))
+
+    def decode(self, output):
+        return self.classes[self.decided(output)]
+
+    def probabilities(self, objective, z):
+        output = objective.link(z)
+        return output if _sums_to_one(objective.loss) else _shares(output)
+
+    def is_probability(self, loss):
+        return super().is_probability(loss) and _sums_to_one(loss)
+
+    def strata(self, target):
+        return self.decided(target)
+
+    def class_indices(self, target):
+        return self.decided(target)
+
+    def each(self):
+        return self.classes
+
+
+class Binary(Multiclass):
+    """Two classes, or one: one output for the second class, or one for each.
+
+    With a single class there is nothing to decide, whatever the output.
+    """
+
+    kind = "binary"
+
+    def n_outputs(self, loss):
+        return getattr(loss, "n_binary_outputs", 2)
+
+    def may_have(self, n_outputs):
+        return n_outputs in (1, 2)
+
+    def encode(self, y, n_outputs):
+        if n_outputs == 1:
+            return self.positions(y)[:, np.newaxis]
+        return super().encode(y, n_outputs)
+
+    def decided(self, output):
+        is_second = output[:, 0] > 0.5 if output.shape[1] == 1 else output.argmax(axis=1)
+        return np.minimum(is_second, len(self.classes) - 1)
+
+    def probabilities(self, objective, z):
+        if len(self.classes) == 1:
+            return np.ones((len(z), 1), z.dtype)
+        if z.shape[1] == 2:
+            return super().probabilities(objective, z)
+        output = objective.link(z)
+        return np.hstack([1 - output, output])
+
+    def is_probability(self, loss):
+        if len(self.classes) == 1:
+            return False
+        if self.n_outputs(loss) == 2:
+            return super().is_probability(loss)
+        return hasattr(loss, "log_predict")
+
+    def net_inputs(self, z):
+        return np.hstack([-z, z]) if z.shape[1] == 1 else z
+
+
+class Multilabel(Labels):
+    """Several labels per row: an output for each, which is above one half or not."""
+
+    kind = "multilabel-indicator"
+
+    def check(self, y, must_have_all):
+        _check_form(y, 2, self.kind)
+        check_classification_targets(y)  # the layers tell whether the columns fit
+
+    def encode(self, y, n_outputs):
+        return y.toarray() if issparse(y) else y
+
+    def decided(self, output):
+        return output > 0.5
+
+    indicators = decided
+
+    def decode(self, output):
+        labels = self.decided(output).astype(np.int64)
+        return csr_matrix(labels) if self.is_sparse else labels
+
+    def probabilities(self, objective, z):
+        output = objective.link(z)
+        lowest, highest = np.nextafter(output.dtype.type([0, 1]), output.dtype.type(0.5))
+        return np.clip(output, lowest, highest)
+
+    def strata(self, target):
+        return None
+
+    def class_indices(self, target):
+        raise ValueError(
+            "class_weight is not defined for multilabel y, where a row has several "
+            "labels. Use sample_weight."
+        )
+
+    def each(self):
+        labels = np.repeat([[0], [1]], len(self.classes), axis=1)
+        return csr_matrix(labels) if self.is_sparse else labels
+
+
+KINDS: dict[str, type[Labels]] = {
+    labels.kind: labels for labels in (Binary, Multiclass, Multilabel)
+}
+
+
+def learn_labels(y: Any, classes: Any, is_chunk: bool) -> Labels:
+    """Return the labels of the first y of a training.
+
+    Of a chunk, which may lack some, `classes` names all of them.
+    """
+    check_classification_targets(y)
+    kind = type_of_target(y)
+    if kind not in KINDS:
+        raise ValueError(
+            f"Unknown label type: {kind}. y must hold one class label per row, or 0 "
+            "and 1 in one column per label."
+        )
+    if is_chunk and classes is None:
+        raise ValueError(
+            "classes must be passed on the first call to partial_fit: later chunks may "
+            "hold classes that this one lacks."
+        )
+    if kind == Multilabel.kind:
+        return Multilabel(unique_labels(y), issparse(y))
+    return labels_of_classes(check_classes(classes) if is_chunk else unique_labels(y))
+
+
+def labels_of_classes(classes: NDArray) -> Labels:
+    """Return the labels of rows that have one of the classes each."""
+    return (Binary if len(classes) <= 2 else Multiclass)(classes)
+
+
+def stored_labels(kind: str, classes: NDArray, is_sparse: bool) -> Labels:
+    """Return the labels of a training that was kept."""
+    return KINDS[kind](classes, is_sparse)
+
+
+def label_column(y: Any) -> Any:
+    """Return y with one label per row as one-dimensional, with a warning if it was not."""
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+@contextmanager
+def comparable_labels() -> Iterator[None]:
+    """Turn the TypeError of labels that have no order, as 1 and "a", into a ValueError."""
+    try:
+        with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
+            yield
+    except TypeError as error:
+        raise ValueError(
+            f"The labels in y and classes must be of one kind, all strings or all "
+            f"numbers: {error}."
+        ) from error
+
+
+def _check_form(y, n_dimensions, kind):
+    if y.ndim != n_dimensions:
+        raise ValueError(
+            f"This classifier was trained on {kind} labels and cannot go on with "
+            f"y of shape {y.shape}. Pass y in the form of the first call."
+        )
+
+
+def _sums_to_one(loss):
+    """Say whether the outputs of a row are the probabilities of classes."""
+    return getattr(loss, "output_activation", "") == "softmax"
+
+
+def _shares(output):
+    """Return what each output has of its row's sum; equal shares where all are zero."""
+    output = np.maximum(output, 0)
+    total = output.sum(axis=1, keepdims=True)
+    equal = np.full_like(output, 1 / output.shape[1])
+    return np.divide(output, total, out=equal, where=total > 0)
