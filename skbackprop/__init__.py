@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .inspection.displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
     from .inspection.gradient_check import check_gradient
     from .inspection.network_summary import hidden_activations, input_gradient, summary
+    from .inspection.step_comparison import compare_step
     from .inspection.trace import trace_step
     from .interop.onnx import to_onnx
     from .interop.sklearn import from_sklearn, to_sklearn
@@ -26,6 +27,7 @@ __all__ = [
     "WeightsDisplay",
     "__version__",
     "check_gradient",
+    "compare_step",
     "from_sklearn",
     "hidden_activations",
     "input_gradient",
@@ -41,6 +43,7 @@ _LATER = {
     "inspection.displays": ("LossCurveDisplay", "NetworkDisplay", "WeightsDisplay"),
     "inspection.gradient_check": ("check_gradient",),
     "inspection.network_summary": ("hidden_activations", "input_gradient", "summary"),
+    "inspection.step_comparison": ("compare_step",),
     "inspection.trace": ("trace_step",),
     "interop.onnx": ("to_onnx",),
     "interop.sklearn": ("from_sklearn", "to_sklearn"),
