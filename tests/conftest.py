@@ -61,6 +61,18 @@ def rng():
     return np.random.RandomState(0)
 
 
+@pytest.fixture
+def X(rng):
+    """Thirty rows of three columns; a test whose numbers need others has its own."""
+    return rng.standard_normal((30, 3))
+
+
+@pytest.fixture
+def y(X):
+    """Two classes that a line separates."""
+    return (X[:, 0] > 0).astype(int)
+
+
 def pytest_terminal_summary(terminalreporter):
     passed = terminalreporter.getreports("passed")
     n = sum(("agrees_with_mlp", True) in report.user_properties for report in passed)

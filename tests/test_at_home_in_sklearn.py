@@ -8,8 +8,8 @@ from pathlib import Path
 
 import joblib
 import pytest
-from fitted import parameters_of
 from numpy.testing import assert_allclose, assert_array_equal
+from problems import parameters_of
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import Ridge

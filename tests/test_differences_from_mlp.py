@@ -12,8 +12,8 @@ import pickletools
 
 import numpy as np
 import pytest
-from fitted import parameters_of
 from numpy.testing import assert_allclose, assert_array_equal
+from problems import parameters_of
 from scipy.special import log_expit, log_softmax
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor

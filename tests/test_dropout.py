@@ -6,6 +6,7 @@ from math import sqrt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from problems import assert_same_weights
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import ACTIVATIONS, Identity, Tanh
@@ -38,16 +39,6 @@ def mask(seed=1, step=0, layer=0, rate=0.5, shape=(64, 16), dtype=float):
     out = np.full(shape, np.nan, dtype)
     fill_mask(seed, step, layer, rate, out)
     return out
-
-
-def assert_same_weights(first, second):
-    """Bit for bit."""
-    for a, b in zip(
-        [*first.coefs_, *first.intercepts_],
-        [*second.coefs_, *second.intercepts_],
-        strict=True,
-    ):
-        assert np.array_equal(a, b)
 
 
 # -- masks -----------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from fitted import parameters_of
 from numpy.testing import assert_array_equal
+from problems import parameters_of
 from sklearn.base import clone
 
 from skbackprop import BackpropClassifier, BackpropRegressor

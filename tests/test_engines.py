@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from fitted import parameters_of
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
+from problems import parameters_of
 from rules import (
     HIDDEN_ACTIVATIONS,
     LOSSES,

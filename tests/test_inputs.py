@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
+from problems import assert_same_weights
 from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import StandardScaler
 
@@ -58,12 +59,6 @@ def regressor(X, y, sample_weight=None, **params):
 
 def classifier(X, y, sample_weight=None, **params):
     return BackpropClassifier(**{**SMALL, **params}).fit(X, y, sample_weight=sample_weight)
-
-
-def assert_same_weights(one, other):
-    """Bit for bit."""
-    assert all(map(np.array_equal, one.coefs_, other.coefs_))
-    assert all(map(np.array_equal, one.intercepts_, other.intercepts_))
 
 
 def assert_close_weights(one, other):

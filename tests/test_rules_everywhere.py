@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from fitted import parameters_of
 from numpy.testing import assert_allclose
+from problems import parameters_of
 from rules import quantity
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV

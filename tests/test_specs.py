@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from problems import SMALL
 from rules import (
     LINKS,
     LOSSES,
@@ -13,6 +14,7 @@ from rules import (
     SCHEDULE_OBJECTS,
     changed,
     quantity,
+    with_changed,
 )
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -25,39 +27,32 @@ import skbackprop.optimizers as optimizers
 import skbackprop.rule
 import skbackprop.schedules as schedules
 from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.activations import LeakyRelu, Relu
 from skbackprop.initializers import GlorotUniform, Normal
 from skbackprop.losses import LogLoss, SquaredError
 from skbackprop.optimizers import SGD, Adam
-from skbackprop.schedules import Constant, InverseScaling, Step, Warmup
+from skbackprop.schedules import Constant, Cosine, InverseScaling, Step, Warmup
 
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
 MODULES = [activations, conventions, initializers, losses, optimizers, schedules]
-INITIALIZERS = {repr(cls()): cls() for cls in initializers.INITIALIZERS.values()}
-CONVENTIONS = {repr(cls()): cls() for cls in conventions.CONVENTIONS.values()}
-SPECS = {
-    **LINKS,
-    **LOSSES,
-    **OPTIMIZER_OBJECTS,
-    **SCHEDULE_OBJECTS,
-    **INITIALIZERS,
-    **CONVENTIONS,
+REGISTRIES = [
+    LINKS,
+    LOSSES,
+    OPTIMIZER_OBJECTS,
+    SCHEDULE_OBJECTS,
+    with_changed(cls() for cls in initializers.INITIALIZERS.values()),
+    with_changed(cls() for cls in conventions.CONVENTIONS.values()),
+]
+# each class once, with its parameters changed where it has any
+EACH_CLASS = {
+    f"{cls.__module__.removeprefix('skbackprop.')}.{cls.__name__}": rule
+    for cls, rule in {type(r): r for rules in REGISTRIES for r in rules.values()}.items()
 }
 
 
-@pytest.fixture
-def X(rng):
-    return rng.standard_normal((30, 3))
-
-
-@pytest.fixture
-def y(X):
-    return (X[:, 0] > 0).astype(int)
-
-
 def classifier(**params):
-    defaults = {"hidden_layer_sizes": (4,), "random_state": 0, "max_iter": 4}
-    return BackpropClassifier(**{**defaults, "batch_size": 10, **params})
+    return BackpropClassifier(**SMALL | params)
 
 
 def assert_same_training(one, other):
@@ -70,12 +65,22 @@ def assert_same_training(one, other):
 # -- rules by themselves ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spec", SPECS)
-def test_repr_makes_the_rule_again(spec):
-    names = {name: vars(module)[name] for module in MODULES for name in module.__all__}
-    if "Exponential" in spec:  # an activation and a schedule have this name
-        names["Exponential"] = vars(inspect.getmodule(SPECS[spec]))["Exponential"]
-    assert eval(spec, names) == SPECS[spec]
+def names_beside(rule):
+    """The names of all rules; two modules have an Exponential, the rule's own wins."""
+    modules = [*MODULES, inspect.getmodule(type(rule))]
+    return {name: vars(module)[name] for module in modules for name in module.__all__}
+
+
+@pytest.mark.parametrize("rule", EACH_CLASS.values(), ids=EACH_CLASS)
+def test_every_rule_is_made_again_from_what_it_shows_and_copied(rule):
+    copies = [
+        eval(repr(rule), names_beside(rule)),
+        type(rule)(**rule.get_params(deep=False)),
+        clone(rule),
+        pickle.loads(pickle.dumps(rule)),
+    ]
+    assert copies == [rule] * 4
+    assert all(copy is not rule for copy in copies)
 
 
 def test_repr_of_a_nested_rule_shows_its_parameters_once():
@@ -83,48 +88,33 @@ def test_repr_of_a_nested_rule_shows_its_parameters_once():
     assert repr(eval(text, vars(schedules))) == text
 
 
-@pytest.mark.parametrize("spec", SPECS)
-def test_clone_is_an_equal_rule_of_its_own(spec):
-    copy = clone(SPECS[spec])
-    assert copy == SPECS[spec]
-    assert copy is not SPECS[spec]
+# without parameters, with a number, a switch, one that may be None, a rule inside
+KINDS = [Relu(), LeakyRelu(), SGD(), Cosine(), SquaredError(), Warmup()]
+each_kind = pytest.mark.parametrize("rule", KINDS, ids=repr)
 
 
-@pytest.mark.parametrize("spec", SPECS)
-def test_parameters_read_make_an_equal_rule(spec):
-    spec = SPECS[spec]
-    assert type(spec)(**spec.get_params(deep=False)) == spec
+@each_kind
+def test_parameters_set_are_the_parameters_read(rule):
+    other = clone(rule)
+    assert other.set_params(**changed(rule).get_params(deep=False)) is other
+    assert other == changed(rule)
+    assert (other == rule) == (changed(rule) == rule)
 
 
-@pytest.mark.parametrize("spec", SPECS)
-def test_parameters_set_are_the_parameters_read(spec):
-    original = SPECS[spec]
-    other = clone(original)
-    assert other.set_params(**changed(original).get_params(deep=False)) is other
-    assert other == changed(original)
+@each_kind
+def test_rule_takes_its_parameters_by_keyword_only(rule):
+    first = fields(rule)[0].name if fields(rule) else ""
+    with pytest.raises(TypeError, match=rf"positional argument.*{first}"):
+        type(rule)(0.5)
 
 
-@pytest.mark.parametrize("spec", SPECS)
-def test_rule_survives_pickling(spec):
-    assert pickle.loads(pickle.dumps(SPECS[spec])) == SPECS[spec]
-
-
-@pytest.mark.parametrize("spec", SPECS)
-def test_rule_takes_its_parameters_by_keyword_only(spec):
-    if fields(SPECS[spec]):
-        name = fields(SPECS[spec])[0].name
-        with pytest.raises(TypeError, match=rf"no positional argument.*{name}"):
-            type(SPECS[spec])(0.5)
-
-
-@pytest.mark.parametrize("spec", SPECS)
-def test_signature_shows_the_parameters_and_their_defaults(spec):
-    rule = SPECS[spec]
-    shown = inspect.signature(type(rule)).parameters
-    assert list(shown) == [f.name for f in fields(rule)]
-    defaults = {name: shown[name].default for name in shown}
-    assert type(rule)(**defaults) == type(rule)()
-    assert {p.kind for p in shown.values()} <= {inspect.Parameter.KEYWORD_ONLY}
+def test_signature_of_every_rule_shows_its_parameters_and_their_defaults():
+    for rule in EACH_CLASS.values():
+        shown = inspect.signature(type(rule)).parameters
+        assert list(shown) == [f.name for f in fields(rule)], rule
+        defaults = {name: shown[name].default for name in shown}
+        assert type(rule)(**defaults) == type(rule)(), rule
+        assert {p.kind for p in shown.values()} <= {inspect.Parameter.KEYWORD_ONLY}, rule
 
 
 def test_signature_of_a_rule_is_that_of_its_call():

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from problems import assert_same_weights
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score, get_scorer, log_loss, make_scorer, r2_score
@@ -32,16 +33,6 @@ def data(rng):
     X = rng.standard_normal((60, 3))
     y = (X[:, 0] + rng.standard_normal(60) > 0).astype(int)
     return X[:40], y[:40], X[40:], y[40:]
-
-
-def assert_same_weights(first, second):
-    """Bit for bit."""
-    for a, b in zip(
-        [*first.coefs_, *first.intercepts_],
-        [*second.coefs_, *second.intercepts_],
-        strict=True,
-    ):
-        assert np.array_equal(a, b)
 
 
 # -- never trained on ------------------------------------------------------------------
