@@ -367,7 +367,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
         y : array-like of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
             The class labels, strings or numbers; a 0/1 array of several columns, dense or
-            sparse, gives a multilabel classifier.
+            sparse, gives a multilabel classifier, where any positive number means yes.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts; not negative. None: all the same.
@@ -414,7 +414,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
         y : array-like of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
             The class labels, strings or numbers; a 0/1 array of several columns, dense or
-            sparse, gives a multilabel classifier.
+            sparse, gives a multilabel classifier, where any positive number means yes.
 
         classes : array-like of shape (n_classes,) or None, default=None
             All class labels that will ever come; needed in the first call.
@@ -599,6 +599,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             labels = self._labels
             labels.check(y, must_have_all=not (fresh or request.incremental))
         return labels.encode(y[place.own], labels.n_outputs(self._make_loss()))
+
+    def _scored(self, y):
+        return self._labels.scored(y)
 
     def _row_weights(self, target, sample_weight):
         if self.class_weight is None:

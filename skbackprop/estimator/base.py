@@ -108,6 +108,10 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
     def _strata(self, target):
         """Return labels to stratify a split by, or None, and the number of classes."""
 
+    def _scored(self, y):
+        """Return y in the form of what `predict` returns, as a scorer compares them."""
+        return y
+
     def _row_weights(self, target, sample_weight):
         """Return the weights of the rows, shape (n_rows,), or None."""
         return sample_weight
@@ -265,7 +269,9 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         gather = self._share.gather
         X = gather(data.X) if self._has_scorer() else None
         return Validation(
-            data.X, gather(y), Data(X, gather(data.target), gather(data.sample_weight))
+            data.X,
+            self._scored(gather(y)),
+            Data(X, gather(data.target), gather(data.sample_weight)),
         )
 
     def _has_scorer(self):

@@ -76,6 +76,10 @@ class Labels(ABC):
     def encode(self, y: Any, n_outputs: int) -> NDArray:
         """Return the target, shape (n_rows, n_outputs)."""
 
+    def scored(self, y: Any) -> Any:
+        """Return y in the labels that `predict` returns, as a scorer compares them."""
+        return y
+
     @abstractmethod
     def decided(self, output: NDArray) -> NDArray:
         """Return what an output stands for: numbers of classes, or a column per label."""
@@ -239,10 +243,13 @@ class Multilabel(Labels):
 
     def check(self, y, must_have_all):
         _check_form(y, 2, self.kind)
-        check_classification_targets(y)  # the layers tell whether the columns fit
+        _check_indicators(y)  # the layers tell whether the columns fit
 
     def encode(self, y, n_outputs):
-        return y.toarray() if issparse(y) else y
+        return (y.toarray() if issparse(y) else y) != 0
+
+    def scored(self, y):
+        return (y != 0).astype(np.int64)
 
     def decided(self, output):
         return output > 0.5
@@ -282,21 +289,29 @@ def learn_labels(y: Any, classes: Any, is_chunk: bool) -> Labels:
 
     Of a chunk, which may lack some, `classes` names all of them.
     """
-    check_classification_targets(y)
-    kind = type_of_target(y)
-    if kind not in KINDS:
-        raise ValueError(
-            f"Unknown label type: {kind}. y must hold one class label per row, or 0 "
-            "and 1 in one column per label."
-        )
+    is_multilabel = y.ndim == 2 and y.dtype.kind in "biuf"
+    if is_multilabel:
+        _check_indicators(y)
+    else:
+        _check_column(y)
     if is_chunk and classes is None:
         raise ValueError(
             "classes must be passed on the first call to partial_fit: later chunks may "
             "hold classes that this one lacks."
         )
-    if kind == Multilabel.kind:
-        return Multilabel(unique_labels(y), issparse(y))
+    if is_multilabel:
+        return Multilabel(np.arange(y.shape[1]), issparse(y))
     return labels_of_classes(check_classes(classes) if is_chunk else unique_labels(y))
+
+
+def _check_column(y):
+    check_classification_targets(y)
+    kind = type_of_target(y)
+    if kind not in ("binary", "multiclass"):
+        raise ValueError(
+            f"Unknown label type: {kind}. y must hold one class label per row, or 0 "
+            "and 1 in one column per label."
+        )
 
 
 def labels_of_classes(classes: NDArray) -> Labels:
@@ -332,6 +347,21 @@ def _check_form(y, n_dimensions, kind):
         raise ValueError(
             f"This classifier was trained on {kind} labels and cannot go on with "
             f"y of shape {y.shape}. Pass y in the form of the first call."
+        )
+
+
+def _check_indicators(y):
+    """Raise ValueError where columns of labels hold more than no and yes."""
+    values = np.unique(y.data if issparse(y) else y)
+    if issparse(y) and y.nnz < np.prod(y.shape):
+        values = np.union1d(values, y.dtype.type(0))
+    if (values < 0).any() or np.count_nonzero(values) > 1:
+        shown = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
+        raise ValueError(
+            "Unknown label type: y has several columns, each of which is a label of its "
+            "own with the values 0 for no and 1, or another positive number, for yes. Got "
+            f"the values {shown}. Pass y > 0 if that is what they mean, or one class per "
+            "row in a one-dimensional y."
         )
 
 
