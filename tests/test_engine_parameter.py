@@ -44,13 +44,30 @@ class CountingEngine:
     def why_not(self, plan, data):
         self.calls["why_not"] += 1
 
-    def epochs(self, plan, state, data):
-        for loss in NumpyEngine().epochs(plan, state, data):
+    def prepare(self, plan, state, data):
+        run_epoch = NumpyEngine().prepare(plan, state, data)
+
+        def counted():
             self.calls["epochs"] += 1
-            yield loss
+            return run_epoch()
+
+        return counted
 
     def reduce(self, array):
         self.calls["reduce"] += 1
+        return array
+
+
+class FormerEngine:
+    """As engines were before training owned the loop."""
+
+    def why_not(self, plan, data):
+        return None
+
+    def epochs(self, plan, state, data):
+        yield 0.0
+
+    def reduce(self, array):
         return array
 
 
@@ -77,6 +94,11 @@ def test_an_object_sums_the_gradients_of_lbfgs(Xy):
 def test_an_object_that_cannot_train_says_why(Xy):
     with pytest.raises(ValueError, match=r"It is Sunday\. With engine='auto'"):
         BackpropClassifier(**SMALL, engine=UnwillingEngine()).fit(*Xy)
+
+
+def test_an_object_with_the_former_methods_is_told_the_new_ones(Xy):
+    with pytest.raises(ValueError, match=r"former shape, with `epochs`. Give it `prepare"):
+        BackpropClassifier(**SMALL, engine=FormerEngine()).fit(*Xy)
 
 
 def test_a_training_by_an_object_goes_on_exactly(Xy):

@@ -12,9 +12,10 @@ import pickle
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,23 +76,15 @@ class MPIEngine(Spec):
         """Return the part of a call that is this process's; see the process group."""
         return _Share(self._open())
 
-    def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
-        """Run an epoch whenever asked; yield the mean of its steps' objectives."""
-        assert state.order is not None, "the rows are arranged before an epoch"
+    def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
+        """Allocate what the steps need; return the function that runs one epoch."""
         comm = self._open()
         place = _place(comm.allgather(data.X.shape[0]), comm.rank)
         network = plan.objective.network
         parameters = network.parameters(state.vector)
         work = network.allocate(min(plan.batch_size, data.X.shape[0]), state.vector.dtype)
         total = _Total(network, state.vector, comm)
-        while True:
-            if plan.shuffle:
-                state.rng.shuffle(state.order)  # composes on the previous order
-            with np.errstate(all="ignore"):  # what overflows is reported as divergence
-                loss = _epoch(plan, state, data, place, parameters, work, total)
-            state.epoch += 1
-            state.samples_seen += len(state.order)
-            yield loss
+        return partial(_run_epoch, plan, state, data, place, parameters, work, total)
 
     def _open(self):
         """Return the communicator; this imports mpi4py, which starts MPI."""
@@ -133,7 +126,8 @@ class _Total:
         return float(self.buffer[-2]), weight_sum
 
 
-def _epoch(plan, state, data, place, parameters, work, total):
+@np.errstate(all="ignore")  # what overflows is reported as divergence
+def _run_epoch(plan, state, data, place, parameters, work, total):
     """Take one step per batch; return their objectives' mean, weighted as the rows are."""
     summed = weight_sum = 0.0
     for rows, places in _batches(state.order, plan.batch_size, place):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,24 +31,17 @@ class NumpyEngine(Spec):
     def reduce(self, array):
         return array
 
-    def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
-        """Run an epoch whenever asked; yield the mean of its steps' objectives."""
-        assert state.order is not None, "the rows are arranged before an epoch"
+    def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
+        """Allocate what the steps need; return the function that runs one epoch."""
         network = plan.objective.network
         parameters = network.parameters(state.vector)
         gradient = network.parameters(np.empty_like(state.vector))
         batches = _Batches(plan, state, data)
-        while True:
-            if plan.shuffle:
-                state.rng.shuffle(state.order)  # composes on the previous order
-            with np.errstate(all="ignore"):  # what overflows is reported as divergence
-                loss = _epoch(plan, state, parameters, gradient, batches)
-            state.epoch += 1
-            state.samples_seen += len(state.order)
-            yield loss
+        return partial(_run_epoch, plan, state, parameters, gradient, batches)
 
 
-def _epoch(plan, state, parameters, gradient, batches):
+@np.errstate(all="ignore")  # what overflows is reported as divergence
+def _run_epoch(plan, state, parameters, gradient, batches):
     """Take one step per batch; return their objectives' mean, weighted as the rows are."""
     total = weight_sum = 0.0
     for batch, work in batches:

@@ -176,8 +176,15 @@ def _check_scoring(scoring, owner):
 
 
 def _check_engine(engine, owner):
-    methods = ("why_not", "epochs", "reduce")
+    methods = ("why_not", "prepare", "reduce")
     known = {**ENGINES, "auto": None}
+    if hasattr(engine, "epochs") and not hasattr(engine, "prepare"):
+        raise ValueError(
+            f"{type(engine).__name__} is an engine in its former shape, with `epochs`. "
+            "Give it `prepare(plan, state, data)`, which returns a function that runs one "
+            "epoch and returns its loss; to shuffle and to count is no longer an engine's "
+            "task. See skbackprop.engines.Engine."
+        )
     resolve(engine, known, parameter="engine", owner=owner, methods=methods)
 
 

@@ -17,6 +17,7 @@ from ..engines import NumpyEngine
 from ..estimator.input_validation import check_backprop
 from ..network.network import Network
 from ..network.objective import Batch, Objective
+from ..training.loop import train
 from ..training.state import Plan
 from .step_report import sections
 from .tables import as_html, as_text
@@ -224,7 +225,7 @@ def trace_step(
     objective = _KeepingObjective.of(plan.objective)
     optimizer = _KeepingOptimizer(plan.optimizer)
     keeping = replace(plan, objective=objective, optimizer=optimizer)
-    next(NumpyEngine().epochs(keeping, state, data))
+    next(train(keeping, state, data, NumpyEngine()))
     vectors = {
         "before": before.vector,
         "gradient": objective.gradient,
@@ -296,8 +297,9 @@ class _KeepingObjective(Objective):
         """Return loss and objective of the kept batch, under the kept dropout masks."""
         parameters, gradient = map(self.network.parameters, (vector, vector.copy()))
         work = self.network.allocate(self.batch.X.shape[0], vector.dtype)
-        for own, kept in zip(work, self.work, strict=True):
-            own.mask[...] = kept.mask
+        work = [
+            own._replace(mask=kept.mask) for own, kept in zip(work, self.work, strict=True)
+        ]
         with np.errstate(all="ignore"):
             value = super().value_and_gradient(parameters, self.batch, work, gradient)
         return self.loss_of(work[-1].net_input, self.batch), value
@@ -336,7 +338,7 @@ def _layers(objective, vectors):
         layers.append(
             LayerTrace(
                 inputs=below,
-                mask=work.mask if network.layers[i].dropout else None,
+                mask=work.mask,
                 delta=work.delta,
                 **signals,
                 **parameters,

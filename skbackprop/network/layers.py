@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +21,21 @@ class LayerParameters(NamedTuple):
 
 
 class LayerWork(NamedTuple):
-    """The arrays of one layer that every batch overwrites, each (n_rows, n_units)."""
+    """The arrays of one layer that every batch overwrites, each (n_rows, n_units).
+
+    In prediction there is one, in which net input becomes activation.
+    """
 
     net_input: NDArray
     activation: NDArray  # the same memory as net_input where the derivative allows it
     output: NDArray  # what the layer above sees: the activation itself without dropout
-    delta: NDArray
-    mask: NDArray  # of dropout; empty columns without it
-    ones: NDArray  # (n_rows,): ones @ delta sums over rows faster than delta.sum(0)
+    delta: Any = None  # none in prediction, and no mask or ones
+    mask: Any = None  # of dropout; None without it
+    ones: Any = None  # (n_rows,): ones @ delta sums over rows faster than delta.sum(0)
 
     def cut(self, n_rows: int) -> LayerWork:
         """Return views of the first rows, for a batch that is smaller."""
-        return LayerWork(*(array[:n_rows] for array in self))
+        return LayerWork(*(array if array is None else array[:n_rows] for array in self))
 
 
 def matrix_product(a, b, out):
@@ -61,25 +64,23 @@ class Dense(Spec):
         net_input, delta = np.empty(shape, dtype), np.empty(shape, dtype)
         shares = self.activation.saves == "activation" and not separate
         activation = net_input if shares else np.empty(shape, dtype)
-        output, mask = activation, net_input[:, :0]
+        output, mask = activation, None
         if self.dropout:
             output, mask = np.empty(shape, dtype), np.ones(shape, dtype)
         return LayerWork(net_input, activation, output, delta, mask, np.ones(n_rows, dtype))
 
-    def forward(self, below, parameters, net_input, activation):
-        """Fill `net_input` and `activation`, which may be one array."""
-        matrix_product(below, parameters.weights, out=net_input)
-        net_input += parameters.bias
-        self.activation.forward(net_input, out=activation)
-
-    def drop(self, work):
-        """Fill ``work.output``: the activation with some units silenced."""
-        if self.dropout:
+    def forward(self, below, parameters, work):
+        """Fill net input, activation and output of `work`, which may be one array."""
+        z = work.net_input
+        matrix_product(below, parameters.weights, out=z)
+        z += parameters.bias
+        self.activation.forward(z, out=work.activation)
+        if work.mask is not None:
             np.multiply(work.activation, work.mask, out=work.output)
 
     def backward(self, below, work, gradient):
         """Turn ``work.delta`` from d loss / d output into d loss / d z; fill `gradient`."""
-        if self.dropout:
+        if work.mask is not None:
             np.multiply(work.delta, work.mask, out=work.delta)
         saved = getattr(work, self.activation.saves)
         self.activation.backward(saved, work.delta)

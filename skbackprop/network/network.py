@@ -111,12 +111,9 @@ class Network(Spec):
     def forward(self, parameters: Parameters, X, work: list[LayerWork]) -> NDArray:
         """Fill net inputs and activations; return the net input of the output layer."""
         below = X
-        for layer, own, layer_work in zip(
-            self.layers, parameters.layers, work, strict=True
-        ):
-            layer.forward(below, own, layer_work.net_input, layer_work.activation)
-            layer.drop(layer_work)
-            below = layer_work.output
+        for layer, own, own_work in zip(self.layers, parameters.layers, work, strict=True):
+            layer.forward(below, own, own_work)
+            below = own_work.output
         return work[-1].net_input
 
     def backward(
@@ -131,30 +128,29 @@ class Network(Spec):
 
     def net_output(self, parameters: Parameters, X) -> NDArray:
         """Return the net input of the output layer, shape (n_rows, n_outputs)."""
-        dtype = parameters.vector.dtype
-        net_input = np.empty((X.shape[0], self.layers[-1].n_units), dtype)
-        size = max(1, min(self._chunk_size(), X.shape[0]))
-        buffers = [np.empty((size, layer.n_units), dtype) for layer in self.layers[:-1]]
-        for start in range(0, X.shape[0], size):
-            rows = slice(start, min(start + size, X.shape[0]))
-            below = X[rows]
-            for i, buffer in enumerate(buffers):
-                a = buffer[: below.shape[0]]
-                self.layers[i].forward(below, parameters.layers[i], a, a)
-                below = a
-            out = net_input[rows]
-            self.layers[-1].forward(below, parameters.layers[-1], out, out)
+        n_rows, dtype = X.shape[0], parameters.vector.dtype
+        net_input = np.empty((n_rows, self.layers[-1].n_units), dtype)
+        size = max(1, min(self._chunk_size(), n_rows))
+        hidden = [_prediction_work(layer, size, dtype) for layer in self.layers[:-1]]
+        for start in range(0, n_rows, size):
+            out = net_input[start : start + size]
+            if len(out) < size:
+                hidden = [work.cut(len(out)) for work in hidden]
+            work = [*hidden, LayerWork(out, out, out)]
+            self.forward(parameters, X[start : start + size], work)
         return net_input
 
     def hidden_activations(self, parameters: Parameters, X) -> list[NDArray]:
         """Return the activations of every hidden layer, as they are in prediction."""
-        activations, below = [], X
-        for layer, own in zip(self.layers[:-1], parameters.layers[:-1], strict=True):
-            a = np.empty((X.shape[0], layer.n_units), parameters.vector.dtype)
-            layer.forward(below, own, a, a)
-            activations.append(a)
-            below = a
-        return activations
+        n_rows, dtype = X.shape[0], parameters.vector.dtype
+        work = [_prediction_work(layer, n_rows, dtype) for layer in self.layers]
+        self.forward(parameters, X, work)
+        return [own_work.activation for own_work in work[:-1]]
 
     def _chunk_size(self) -> int:
         return max(1, CHUNK_ELEMENTS // max(layer.n_units for layer in self.layers))
+
+
+def _prediction_work(layer, n_rows, dtype):
+    array = np.empty((n_rows, layer.n_units), dtype)
+    return LayerWork(array, array, array)

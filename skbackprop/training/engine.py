@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ __all__ = ["Engine", "check_finite"]
 
 
 class Engine(Protocol):
-    """Runs epochs. The boundary is the epoch, not the single operation.
+    """Runs an epoch. The boundary is the epoch, not the single operation.
+
+    `skbackprop.training.loop.train` shuffles, and counts epochs and rows.
 
     An engine that trains together with other processes also has ``share()``, which tells
     the estimator about their rows: see `skbackprop.training.process_group`.
@@ -23,8 +25,13 @@ class Engine(Protocol):
     def why_not(self, plan: Plan, data: Data) -> str | None:
         """Say in a sentence why this engine cannot run the plan; None if it can."""
 
-    def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
-        """Run an epoch whenever asked, in place on the state; yield its loss."""
+    def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
+        """Allocate what the steps need; return the function that runs one epoch.
+
+        It takes the rows batch by batch in the order of ``state.order``, moves the vector
+        and the memory of the optimizer, and counts ``state.step``, all in place. It returns
+        the mean of the steps' objectives, weighted as their rows are.
+        """
 
     def reduce(self, array: NDArray) -> NDArray:
         """Return the sum over all processes that train together."""

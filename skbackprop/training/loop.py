@@ -25,10 +25,16 @@ class EpochReport(NamedTuple):
 
 def train(plan: Plan, state: State, data: Data, engine: Engine) -> Iterator[EpochReport]:
     """Train for ever, one :class:`EpochReport` per epoch; stop by not asking for more."""
-    learning_rate = plan.learning_rate(state)
-    for loss in engine.epochs(plan, state, data):
-        yield EpochReport(state.epoch, state.step, loss, learning_rate)
+    assert state.order is not None, "the rows are arranged before an epoch"
+    run_epoch = engine.prepare(plan, state, data)
+    while True:
         learning_rate = plan.learning_rate(state)
+        if plan.shuffle:
+            state.rng.shuffle(state.order)  # composes on the previous order
+        loss = run_epoch()
+        state.epoch += 1
+        state.samples_seen += len(state.order)
+        yield EpochReport(state.epoch, state.step, loss, learning_rate)
 
 
 def minimize_lbfgs(

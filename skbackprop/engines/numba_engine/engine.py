@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -43,8 +43,8 @@ class NumbaEngine(Spec):
     def reduce(self, array):
         return array
 
-    def epochs(self, plan: Plan, state: State, data: Data) -> Iterator[float]:
-        """Run an epoch whenever asked; yield the mean of its steps' objectives."""
+    def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
+        """Translate the plan, allocate; return the function that runs one epoch."""
         from .epoch import run_epoch  # compiles, or loads what was compiled before
         from .translation import constant, memory_of, translate
 
@@ -52,9 +52,8 @@ class NumbaEngine(Spec):
         gradient = np.empty_like(state.vector)
         work = np.empty(program.n_work, state.vector.dtype)
         memory = memory_of(plan, state)
-        while True:
-            if plan.shuffle:
-                state.rng.shuffle(state.order)  # composes on the previous order
+
+        def run() -> float:
             order = constant(state.order, np.int64)
             rates = _learning_rates(plan, state, program.rows.batch_size)
             total, weight_sum, n_steps, objective = run_epoch(
@@ -70,9 +69,9 @@ class NumbaEngine(Spec):
             state.step += n_steps
             if not math.isfinite(objective):
                 check_finite(objective, state, rates[n_steps])
-            state.epoch += 1
-            state.samples_seen += len(state.order)
-            yield total / weight_sum
+            return total / weight_sum
+
+        return run
 
 
 def _learning_rates(plan, state, batch_size):
