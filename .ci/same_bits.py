@@ -92,7 +92,7 @@ def train(engine, parameters, target, way, is_sparse):
     }[target]
     X = X.astype(np.float32 if way == "float32" else np.float64)
     X = csr_matrix(X * (X > 0)) if is_sparse else X
-    cls = BackpropRegressor if "quantit" in target else BackpropClassifier
+    cls = BackpropRegressor if target in ("quantity", "quantities") else BackpropClassifier
     settings = {"hidden_layer_sizes": (8,), "random_state": 1, "engine": engine}
     model = cls(**settings | parameters)
     if way in ("partial_fit", "one row"):
