@@ -108,6 +108,7 @@ def test_xor_is_learnt_from_most_of_ten_starts_and_the_others_are_stuck():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_digits_are_read_after_a_tenth_of_the_articles_epochs():
     """The article: loss 604.59 after epoch 1, 9.12 after epoch 100; at the end F1 0.98."""
     digits = results_of("plot_digits_row_by_row")
@@ -118,6 +119,7 @@ def test_digits_are_read_after_a_tenth_of_the_articles_epochs():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_digits_are_read_from_ten_starts():
     """Precision, recall and F1 of the article: 0.98, after 1000 epochs of one start.
 

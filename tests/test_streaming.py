@@ -226,6 +226,7 @@ print(clf.fit(X, y).n_iter_)
 
 
 @pytest.mark.scaling
+@pytest.mark.timeout(660)
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
 def test_fit_on_a_memory_map_takes_at_most_32_mib(engine, tmp_path):
