@@ -150,7 +150,7 @@ class Spec:
     """
 
     from_estimator: ClassVar[tuple[str, ...]] = ()
-    __signature__ = _Signature()
+    __signature__: ClassVar[Any]
     _names: ClassVar[frozenset[str]] = frozenset()
     _defaults: ClassVar[Mapping[str, Any]] = {}
 
@@ -229,6 +229,10 @@ class Spec:
                 )
             if isinstance(value, Spec):
                 value.check()
+
+
+# not within the class: its decorator reads it where there are no docstrings (python -OO)
+Spec.__signature__ = _Signature()
 
 
 def _is_required(f):
