@@ -473,7 +473,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         -------
         proba : ndarray of shape (n_samples, n_classes)
             One column per class in the order of `classes_`; rows sum to one. For a
-            multilabel classifier the probability of each label, inside (0, 1).
+            multilabel classifier the probability of each label, below 1. At least the
+            smallest normal number of the precision, so that the logarithm is finite.
         """
         objective, z = self._net_output(X)
         return self._labels.probabilities(objective, z)
@@ -489,8 +490,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes)
-            From the net inputs of the output layer where the loss is a log loss: finite
-            and exact where `predict_proba` has rounded to 0 or 1.
+            The logarithms of `predict_proba`. Where the loss is a log loss they come from
+            the net inputs, and are exact where a probability has rounded to 1.
         """
         objective, z = self._net_output(X)
         return self._labels.log_probabilities(objective, z)

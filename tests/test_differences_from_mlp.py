@@ -231,13 +231,12 @@ def test_n_iter_counts_the_epochs_of_all_warm_starts(X, outputs):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_multilabel_probabilities_are_the_nearest_numbers_inside_0_and_1(X, labels, dtype):
+def test_multilabel_probabilities_stay_normal_numbers_inside_0_and_1(X, labels, dtype):
     X = 1e6 * X.astype(dtype)
     ours = BackpropClassifier((5,), random_state=0, **STILL).fit(X, labels)
     proba = ours.predict_proba(X)
-    zero, one = dtype(0), dtype(1)
-    assert proba.min() == np.nextafter(zero, one)
-    assert proba.max() == np.nextafter(one, zero)
+    assert proba.min() == np.finfo(dtype).tiny
+    assert proba.max() == np.nextafter(dtype(1), dtype(0))
     mlp = MLPClassifier((5,), random_state=0, **STILL).fit(X, labels)
     assert mlp.predict_proba(X).max() == 1
 
@@ -402,11 +401,12 @@ def test_lbfgs_fails_when_it_ends_without_a_finite_loss(X, outputs):
         reg.fit(1e200 * X, outputs)
 
 
-# -- predict_log_proba is exact where probabilities round to 0 or 1 ------------------------
+# -- probabilities are normal numbers, and predict_log_proba their exact logarithms --------
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 def test_log_probabilities_are_finite_and_exact(X, classes, labels, kind):
+    """Near 1 too, where probabilities have lost digits; bounded as probabilities are."""
     X, y = 1e5 * X, {"binary": classes == 0, "multiclass": classes, "multilabel": labels}
     ours = BackpropClassifier((5,), random_state=0, **STILL).fit(X, y[kind])
     z = net_output_of(ours, X)
@@ -416,8 +416,13 @@ def test_log_probabilities_are_finite_and_exact(X, classes, labels, kind):
         "multilabel": lambda: log_expit(z),
     }[kind]()
     assert expected.min() < -1000  # exp of it is zero
+    expected = np.maximum(expected, np.log(np.finfo(float).tiny))
     # z is a sum of terms of 1e5, rounded at 1e-11 each
     assert_allclose(ours.predict_log_proba(X), expected, rtol=1e-12, atol=1e-9)
+    proba = ours.predict_proba(X)
+    assert proba.min() >= np.finfo(float).tiny
+    # an error of 1e-9 in the logarithm
+    assert_allclose(proba, np.exp(expected), rtol=1e-8)
     mlp = MLPClassifier((5,), random_state=0, **STILL).fit(X, y[kind])
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         assert mlp.predict_log_proba(X).min() == -np.inf

@@ -26,6 +26,7 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
+from ..activations import Sigmoid
 from ..losses import Loss
 from ..network.objective import Objective
 from .input_validation import check_classes
@@ -99,8 +100,9 @@ class Labels(ABC):
     def log_probabilities(self, objective: Objective, z: NDArray) -> NDArray:
         """Return the logarithms of the probabilities of the net input `z` (overwritten)."""
         if self.is_probability(objective.loss):
-            return objective.log_link(self.net_inputs(z))
-        return np.log(np.maximum(self.probabilities(objective, z), np.finfo(z.dtype).tiny))
+            lowest = np.log(np.finfo(z.dtype).tiny)  # as the probabilities have it
+            return np.maximum(objective.log_link(self.net_inputs(z)), lowest)
+        return np.log(self.probabilities(objective, z))
 
     def is_probability(self, loss: Any) -> bool:
         """Say whether the loss knows the logarithm of an output as a probability."""
@@ -179,7 +181,7 @@ class Multiclass(Labels):
 
     def probabilities(self, objective, z):
         output = objective.link(z)
-        return output if _sums_to_one(objective.loss) else _shares(output)
+        return _not_zero(output if _sums_to_one(objective.loss) else _shares(output))
 
     def is_probability(self, loss):
         return super().is_probability(loss) and _sums_to_one(loss)
@@ -222,15 +224,20 @@ class Binary(Multiclass):
             return np.ones((len(z), 1), z.dtype)
         if z.shape[1] == 2:
             return super().probabilities(objective, z)
-        output = objective.link(z)
-        return np.hstack([1 - output, output])
+        if not _is_symmetric(objective.loss):
+            output = objective.link(z)
+            return _not_zero(np.hstack([1 - output, output]))
+        both = objective.link(self.net_inputs(z))
+        # 1 - o is exact up to one half; above, the link of -z is
+        np.subtract(1, both[:, 1], out=both[:, 0], where=both[:, 1] <= 0.5)
+        return _not_zero(both)
 
     def is_probability(self, loss):
         if len(self.classes) == 1:
             return False
         if self.n_outputs(loss) == 2:
             return super().is_probability(loss)
-        return hasattr(loss, "log_predict")
+        return hasattr(loss, "log_predict") and _is_symmetric(loss)
 
     def net_inputs(self, z):
         return np.hstack([-z, z]) if z.shape[1] == 1 else z
@@ -261,9 +268,8 @@ class Multilabel(Labels):
         return csr_matrix(labels) if self.is_sparse else labels
 
     def probabilities(self, objective, z):
-        output = objective.link(z)
-        lowest, highest = np.nextafter(output.dtype.type([0, 1]), output.dtype.type(0.5))
-        return np.clip(output, lowest, highest)
+        below_1 = np.nextafter(z.dtype.type(1), z.dtype.type(0))
+        return np.minimum(_not_zero(objective.link(z)), below_1)
 
     def strata(self, target):
         return None
@@ -368,6 +374,19 @@ def _check_indicators(y):
 def _sums_to_one(loss):
     """Say whether the outputs of a row are the probabilities of classes."""
     return getattr(loss, "output_activation", "") == "softmax"
+
+
+def _is_symmetric(loss):
+    """Say whether the link of -z is 1 minus the link of z."""
+    return isinstance(getattr(loss, "link", None), Sigmoid)
+
+
+def _not_zero(probabilities):
+    """Return probabilities whose logarithms are finite: at least the least normal number.
+
+    Smaller ones have lost digits, so that their order is not that of the logarithms.
+    """
+    return np.maximum(probabilities, np.finfo(probabilities.dtype).tiny)
 
 
 def _shares(output):
