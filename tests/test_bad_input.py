@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from problems import SMALL
 from rules import LINKS, LOSSES, OPTIMIZER_OBJECTS, SCHEDULE_OBJECTS
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
@@ -24,13 +25,6 @@ from skbackprop.schedules import Constant
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
-SMALL = {
-    "hidden_layer_sizes": (4,),
-    "solver": "sgd",
-    "batch_size": 5,
-    "max_iter": 3,
-    "random_state": 0,
-}
 
 
 # -- parameters ------------------------------------------------------------------------
@@ -96,19 +90,20 @@ def test_every_constructor_parameter_has_invalid_values_here(cls):
 
 
 @pytest.mark.parametrize(
-    ("cls", "name", "value"),
+    ("cls", "name"),
     [
-        pytest.param(cls, name, value, id=f"{cls.__name__}-{name}={value!r}")
+        pytest.param(cls, name, id=f"{cls.__name__}-{name}")
         for cls in CLASSES
         for name in parameters_of(cls)
-        for value in INVALID.get(name, [])  # a missing one fails the test above
+        if name in INVALID  # a missing one fails the test above
     ],
 )
-def test_invalid_parameter_is_refused_by_fit_and_not_by_the_constructor(cls, name, value):
-    estimator = cls(**{**SMALL, name: value})
-    pattern = f"The {name!r} parameter of {cls.__name__} must be .+ Got {value!r} instead."
-    with pytest.raises(ValueError, match=re.escape(pattern).replace(r"\.\+", ".+")):
-        estimator.fit([[0.0], [1.0]], [0, 1])
+def test_invalid_parameter_is_refused_by_fit_and_not_by_the_constructor(cls, name):
+    for value in INVALID[name]:
+        estimator = cls(**{**SMALL, name: value})
+        words = f"The {name!r} parameter of {cls.__name__} must be ", f"Got {value!r} inst"
+        with pytest.raises(ValueError, match=".+".join(map(re.escape, words))):
+            estimator.fit([[0.0], [1.0]], [0, 1])
 
 
 @pytest.mark.parametrize(
@@ -162,16 +157,14 @@ AT_THE_BOUNDARY = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [(name, value) for name in AT_THE_BOUNDARY for value in AT_THE_BOUNDARY[name]],
-)
-def test_parameter_at_its_boundary_is_taken(name, value):
+@pytest.mark.parametrize("name", AT_THE_BOUNDARY)
+def test_parameter_at_its_boundary_is_taken(name):
     """By scikit-learn, too, where it has the parameter."""
-    params = {**SMALL, "batch_size": 1, name: value}
-    BackpropClassifier(**params).fit([[0.0], [1.0]], [0, 1])
-    if name in inspect.signature(MLPClassifier).parameters:
-        MLPClassifier(**params).fit([[0.0], [1.0]], [0, 1])
+    for value in AT_THE_BOUNDARY[name]:
+        params = {**SMALL, "batch_size": 1, name: value}
+        BackpropClassifier(**params).fit([[0.0], [1.0]], [0, 1])
+        if name in parameters_of(MLPClassifier):
+            MLPClassifier(**params).fit([[0.0], [1.0]], [0, 1])
 
 
 @pytest.mark.parametrize("value", [-1, None, "much"])
@@ -191,7 +184,6 @@ def fields_of(rules, parameter):
                 )
 
 
-@pytest.mark.parametrize("value", [-np.inf, np.nan, "0.5"])
 @pytest.mark.parametrize(
     ("parameter", "rule", "field"),
     [
@@ -202,11 +194,12 @@ def fields_of(rules, parameter):
         *fields_of([cls() for cls in INITIALIZERS.values()], "initializer"),
     ],
 )
-def test_invalid_field_of_a_rule_object_is_refused_by_fit(parameter, rule, field, value):
-    reg = BackpropRegressor(**{parameter: replace(rule, **{field: value})})
+def test_invalid_field_of_a_rule_object_is_refused_by_fit(parameter, rule, field):
     owner = type(rule).__name__
-    with pytest.raises(ValueError, match=f"'{field}' parameter of {owner} must be"):
-        reg.fit([[0.0], [1.0]], [0, 1])
+    for value in -np.inf, np.nan, "0.5":
+        reg = BackpropRegressor(**{parameter: replace(rule, **{field: value})})
+        with pytest.raises(ValueError, match=f"'{field}' parameter of {owner} must be"):
+            reg.fit([[0.0], [1.0]], [0, 1])
 
 
 @pytest.mark.parametrize("link", ["sigmoid", Relu, SGD()], ids=repr)
@@ -394,10 +387,9 @@ BAD_QUANTITIES = {
     ),
 }
 BAD_CALLS = [
-    pytest.param(cls, change, call, match, id=f"{cls.__name__}-{call}-{name}")
+    pytest.param(cls, *bad, id=f"{cls.__name__}-{name}")
     for cls, own in zip(CLASSES, [BAD_LABELS, BAD_QUANTITIES], strict=True)
-    for name, (change, calls, match) in {**BAD_DATA, **own}.items()
-    for call in calls
+    for name, bad in {**BAD_DATA, **own}.items()
 ]
 
 
@@ -425,32 +417,24 @@ def make_call(estimator, call, arguments):
 def snapshot(estimator, X):
     """A copy of all that was learnt, and the predictions."""
     names = [name for name in dir(estimator) if re.fullmatch(r"[a-z]\w*(?<!_)_", name)]
-    learnt = {name: copy.deepcopy(getattr(estimator, name)) for name in names}
+    learnt = copy.deepcopy({name: getattr(estimator, name) for name in names})
     assert {"coefs_", "n_features_in_", "loss_curve_", "t_"} <= learnt.keys()
     if hasattr(estimator, "predict_proba"):
         learnt["predict_proba"] = estimator.predict_proba(X)
     return {**learnt, "predict": estimator.predict(X)}
 
 
-@pytest.mark.parametrize(("cls", "change", "call", "match"), BAD_CALLS)
+@pytest.mark.parametrize(("cls", "change", "calls", "match"), BAD_CALLS)
 def test_bad_data_are_refused_with_the_reason_and_change_nothing(
-    cls, change, call, match, X, y
+    cls, change, calls, match, X, y
 ):
-    estimator = trained(cls, X, y)
-    before = snapshot(estimator, X)
-    with pytest.raises(ValueError, match=match):
-        make_call(estimator, call, {"X": X, "y": y} | change(X, y))
-    np.testing.assert_equal(snapshot(estimator, X), before)
-
-
-@pytest.mark.parametrize(("cls", "change", "call", "match"), BAD_CALLS)
-def test_training_goes_on_as_if_the_refused_call_had_not_been(
-    cls, change, call, match, X, y
-):
-    """Random stream and order of the rows included."""
+    """Training goes on as if the calls had not been: stream and order of rows included."""
     disturbed, undisturbed = trained(cls, X, y), trained(cls, X, y)
-    with pytest.raises(ValueError, match=match):
-        make_call(disturbed, call, {"X": X, "y": y} | change(X, y))
+    before = snapshot(undisturbed, X)
+    for call in calls:
+        with pytest.raises(ValueError, match=match):
+            make_call(disturbed, call, {"X": X, "y": y} | change(X, y))
+        np.testing.assert_equal(snapshot(disturbed, X), before)
     disturbed.partial_fit(X, y)
     undisturbed.partial_fit(X, y)
     np.testing.assert_equal(snapshot(disturbed, X), snapshot(undisturbed, X))
