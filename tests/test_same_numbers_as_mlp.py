@@ -2,7 +2,8 @@
 
 Every case of the grid fits the MLP class of the installed scikit-learn and ours, and
 compares what they made. There is one tolerance for the whole grid: where training itself
-amplifies rounding, a case runs for fewer epochs instead.
+amplifies rounding, a case runs for fewer epochs instead. Cases that differ from the first
+of their grid in more than two choices at once run with -m slow.
 """
 
 from itertools import product
@@ -68,6 +69,7 @@ class Case(NamedTuple):
     target: str
     parameters: dict[str, Any]
     storage: str = "dense"
+    n_changes: int = 0  # choices that are not the first of their grid
 
     def __str__(self):
         values = ",".join(f"{name}={value}" for name, value in self.parameters.items())
@@ -77,7 +79,8 @@ class Case(NamedTuple):
 def cases_of(targets, *choices, storages=("dense",)):
     """Combine targets, storages and one dict of parameters out of each of the choices."""
     cases = []
-    for target, storage, *chosen in product(targets, storages, *choices):
+    for numbered in product(*map(enumerate, (targets, storages, *choices))):
+        numbers, (target, storage, *chosen) = zip(*numbered, strict=True)
         parameters = {k: v for one in chosen for k, v in one.items()}
         if target == "outputs":
             if parameters["solver"] == "lbfgs":
@@ -86,8 +89,19 @@ def cases_of(targets, *choices, storages=("dense",)):
             parameters |= {"tol": 0.0, "alpha": 0.0}
         if target == "count":
             parameters["loss"] = "poisson"
-        cases.append(Case(target, parameters, storage))
+        n_changes = sum(number > 0 for number in numbers)
+        cases.append(Case(target, parameters, storage, n_changes))
     return cases
+
+
+def run_of(cases, n_changes):
+    """Parametrize with all cases; those with more changes at once are slow."""
+    slow = [pytest.mark.slow]
+    return pytest.mark.parametrize(
+        "case",
+        [pytest.param(case, marks=slow * (case.n_changes > n_changes)) for case in cases],
+        ids=str,
+    )
 
 
 def each(name, values):
@@ -245,7 +259,7 @@ def assert_same(case, dtype, tolerance):
     assert_same_predictions(ours, mlp, X, y, tolerance)
 
 
-@pytest.mark.parametrize("case", GRID, ids=str)
+@run_of(GRID, n_changes=2)
 def test_same_numbers(case, record_property):
     assert_same(case, np.float64, FLOAT64)
     record_property("agrees_with_mlp", True)  # counted in the terminal summary
@@ -277,22 +291,20 @@ def test_the_adaptive_cases_lower_their_rate(target):
 FLOAT32_SOLVERS = [*SOLVERS[:-1], {**LBFGS, "max_iter": 3}]
 
 
-@pytest.mark.parametrize(
-    "case",
+@run_of(
     [
         *cases_of(TARGETS, each("activation", ACTIVATIONS), FLOAT32_SOLVERS),
         *cases_of(["binary", "continuous"], FLOAT32_SOLVERS[:-1], BATCHES[:2]),
     ],
-    ids=str,
+    n_changes=1,
 )
 def test_same_numbers_to_the_rounding_of_float32(case):
     assert_same(case, np.float32, FLOAT32)
 
 
-@pytest.mark.parametrize(
-    "case",
+@run_of(
     cases_of(TARGETS, each("activation", ACTIVATIONS), [{**LBFGS, "max_iter": 20}]),
-    ids=str,
+    n_changes=1,
 )
 def test_lbfgs_still_agrees_after_20_iterations(case):
     """To 1e-9: measured 6e-10 at worst, ten times the rounding that 10 iterations make."""

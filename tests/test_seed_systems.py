@@ -80,6 +80,7 @@ def test_iris_demo_is_told_from_the_true_gradient_by_the_check():
 # -- B. XOR and digits, by outcome -----------------------------------------------------
 
 
+@pytest.mark.slow
 def test_xor_ends_where_the_article_did():
     """Loss 0.0002452, outputs .0054 .9894 .9876 .0140 after 20,000 epochs."""
     xor = results_of("plot_xor_local_minimum")
@@ -89,12 +90,14 @@ def test_xor_ends_where_the_article_did():
     assert_allclose(net.predict(xor["X"]), xor["y"], atol=0.02)
 
 
+@pytest.mark.slow
 def test_xor_without_a_hidden_layer_fails_as_the_article_says():
     xor = results_of("plot_xor_local_minimum")
     printed = xor["line"].predict(xor["X"]).round(4)
     assert_array_equal(printed, [0.5161, 0.5, 0.4839, 0.4678])
 
 
+@pytest.mark.slow
 def test_xor_is_learnt_from_most_of_ten_starts_and_the_others_are_stuck():
     xor = results_of("plot_xor_local_minimum")
     losses = [xor["article_loss"](net.loss_) for net in xor["nets"]]
