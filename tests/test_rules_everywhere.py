@@ -59,7 +59,8 @@ def test_search_over_all_names_and_all_objects(parameter, registry, X, y):
 
 def test_search_over_all_solvers(X, y):
     solvers = [*by_name_and_by_object(OPTIMIZERS), "lbfgs"]
-    reg = BackpropRegressor(**SMALL, momentum=0.0, nesterovs_momentum=False)
+    whole = SMALL | {"batch_size": "auto"}  # which rprop needs
+    reg = BackpropRegressor(**whole, momentum=0.0, nesterovs_momentum=False)
     scores = searched(reg, {"solver": solvers}, X, y)
     n = len(OPTIMIZERS)
     assert np.array_equal(scores[:n], scores[n : 2 * n])
@@ -103,7 +104,8 @@ def test_search_over_a_loss_of_a_regressor(loss, X, rng):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_search_reaches_the_parameters_of_a_rule(parameter, rule, grid, X, y):
-    estimator = BackpropClassifier(**SMALL, **{parameter: rule})
+    whole = SMALL | {"batch_size": "auto"}  # which rprop needs
+    estimator = BackpropClassifier(**whole, **{parameter: rule})
     search = GridSearchCV(
         estimator, grid, cv=2, error_score="raise", scoring="neg_log_loss"
     )
