@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .interop.onnx import to_onnx
     from .interop.sklearn import from_sklearn, to_sklearn
     from .streaming import ChunkReport, train_on_chunks
+    from .tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
     "BackpropClassifier",
@@ -24,6 +25,8 @@ __all__ = [
     "ChunkReport",
     "LossCurveDisplay",
     "NetworkDisplay",
+    "TabularClassifier",
+    "TabularRegressor",
     "WeightsDisplay",
     "__version__",
     "check_gradient",
@@ -48,8 +51,9 @@ _LATER = {
     "interop.onnx": ("to_onnx",),
     "interop.sklearn": ("from_sklearn", "to_sklearn"),
     "streaming": ("ChunkReport", "train_on_chunks"),
+    "tabular": ("TabularClassifier", "TabularRegressor"),
 }
-_ROOMS = {"inspection", "interop", "preprocessing", "streaming"}
+_ROOMS = {"inspection", "interop", "preprocessing", "streaming", "tabular"}
 
 FormerPaths(__name__).install()
 

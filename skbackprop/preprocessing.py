@@ -74,6 +74,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     scale_ : ndarray of shape (n_features,)
         Standard deviation of each column; 0 for a constant one, whose linear part is 0.
 
+    n_features_out_ : int
+        Number of columns that are put out.
+
     n_features_in_ : int
         Number of columns of X.
 
@@ -115,7 +118,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         linear: bool = True,
         handle_missing: str = "error",
         sparse_output: bool = False,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         self.n_bins = n_bins
         self.linear = linear
@@ -150,7 +153,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """
         self._check_parameters()
         X = self._check_rows(X, reset=True)
-        weight = _check_weight(sample_weight, X)
+        weight = check_weight(sample_weight, len(X))
         columns = [_statistics(x, weight, self.n_bins) for x in X.T]
         self.mean_ = np.array([mean for mean, _, _ in columns])
         self.scale_ = np.array([scale for _, scale, _ in columns])
@@ -158,6 +161,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self.bin_edges_ = [
             edges if len(edges) >= fewest else edges[:0] for _, _, edges in columns
         ]
+        n_linear = X.shape[1] if self.linear else 0
+        self.n_features_out_ = n_linear + sum(_n_bins(e) for e in self.bin_edges_)
         return self
 
     def transform(self, X: Any) -> NDArray | csr_matrix:
@@ -232,15 +237,14 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     def _encode(self, X, dtype):
         """Return the dense codes of checked rows; every number is written once."""
         n_linear = X.shape[1] if self.linear else 0
-        n_codes = [max(len(edges) - 1, 0) for edges in self.bin_edges_]
-        encoded = np.empty((len(X), n_linear + sum(n_codes)), dtype)
+        encoded = np.empty((len(X), self.n_features_out_), dtype)
         if self.linear:
             encoded[:, :n_linear] = smooth_clip(X, self.mean_, self.scale_)
         first = n_linear
-        for x, edges, n in zip(X.T, self.bin_edges_, n_codes, strict=True):
-            if n:
-                _fill_code(x, edges, encoded[:, first : first + n])
-            first += n
+        for x, edges in zip(X.T, self.bin_edges_, strict=True):
+            last = first + _n_bins(edges)
+            _fill_code(x, edges, encoded[:, first:last])
+            first = last
         if self.handle_missing == "zero":
             encoded[np.isnan(encoded)] = 0
         return encoded
@@ -263,6 +267,10 @@ def smooth_clip(x: NDArray, mean: NDArray, scale: NDArray) -> NDArray:
     return CLIP * z / np.hypot(CLIP, z)
 
 
+def _n_bins(edges):
+    return max(len(edges) - 1, 0)
+
+
 def _fill_code(x, edges, code):
     """Fill the code, shape (n_rows, n_bins), of one column."""
     with np.errstate(over="ignore"):
@@ -271,10 +279,10 @@ def _fill_code(x, edges, code):
     np.clip(code, 0, 1, out=code)
 
 
-def _check_weight(sample_weight, X):
+def check_weight(sample_weight: ArrayLike | None, n_rows: int) -> NDArray:
     """Return the weights of the rows, shape (n_rows,); ones where there are none."""
     if sample_weight is None:
-        return np.ones(len(X))
+        return np.ones(n_rows)
     weight = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
     )
@@ -283,7 +291,7 @@ def _check_weight(sample_weight, X):
             "sample_weight must be 1-dimensional, one weight per row of X. Got an array of "
             f"shape {weight.shape}; pass sample_weight.ravel() if that is meant."
         )
-    check_consistent_length(weight, X)
+    check_consistent_length(weight, range(n_rows))
     if (weight < 0).any() or not weight.any():
         raise ValueError(
             "sample_weight must not be negative, nor zero for every sample. It is between "
@@ -298,18 +306,27 @@ def _statistics(x, weight, n_bins):
     x, weight = x[counts].astype(np.float64), weight[counts]
     if len(x) == 0:
         return 0.0, 0.0, x
+    return *mean_and_scale(x, weight), np.unique(_quantiles(x, weight, n_bins))
+
+
+def mean_and_scale(x: NDArray, weight: NDArray) -> tuple[float, float]:
+    """Return mean and standard deviation of values that are not all of weight 0.
+
+    Of equal values the latter is exactly 0, and squares do not overflow.
+    """
+    x, weight = x[weight > 0], weight[weight > 0]
     low, high = x.min(), x.max()
     if low == high:
-        return low, 0.0, x[:1]
+        return low, 0.0
     if high / 2 - low / 2 > HALF_RANGE:
         raise ValueError(
-            f"A column of X reaches from {low} to {high}, further than float64 can tell. "
-            "Scale it, or look for a value that stands for a missing one."
+            f"A column reaches from {low} to {high}, further than float64 can tell. Scale "
+            "it, or look for a value that stands for a missing one."
         )
-    largest = max(abs(low), abs(high))  # whose multiple's squares cannot overflow
+    largest = max(abs(low), abs(high))
     mean = np.average(x / largest, weights=weight) * largest
     variance = np.average(np.square((x - mean) / largest), weights=weight)
-    return mean, np.sqrt(variance) * largest, np.unique(_quantiles(x, weight, n_bins))
+    return mean, np.sqrt(variance) * largest
 
 
 def _quantiles(x, weight, n_bins):

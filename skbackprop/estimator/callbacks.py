@@ -28,14 +28,25 @@ __all__ = [
 Attributes = Callable[[], dict[str, Any]]  # fitted ones, of a training that stopped now
 
 
+def never() -> bool:
+    """Say that nobody asks to stop."""
+    return False
+
+
 class NoCallbacks:
-    """In the place of callbacks where an estimator has none: nothing happens."""
+    """In the place of callbacks where an estimator has none: nothing is told.
+
+    `should_stop` is how an ensemble ends the training of a member.
+    """
+
+    def __init__(self, should_stop: Callable[[], bool] = never) -> None:
+        self.should_stop = should_stop
 
     def wrap_epochs(self, reports: Iterator[Any]) -> Iterator[Any]:
         return reports
 
     def end_epoch(self, attributes: Attributes) -> bool:
-        return False
+        return self.should_stop()
 
     def end_fit(self, attributes: Attributes) -> None:
         pass
@@ -49,6 +60,7 @@ class FitCallbacks:
 
     def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.should_stop = getattr(estimator, "_should_stop", never)
         self.arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
         self.fit = context.call_on_fit_task_begin(**self.arguments)
@@ -70,9 +82,10 @@ class FitCallbacks:
         if self.epoch is None:  # SciPy does not say when an iteration of L-BFGS begins
             self._begin_epoch()
         epoch, self.epoch = self.epoch, None
-        return epoch.call_on_fit_task_end(
+        is_asked = epoch.call_on_fit_task_end(
             **self.arguments, reconstruction_attributes=attributes
         )
+        return is_asked or self.should_stop()
 
     def end_fit(self, attributes: Attributes) -> None:
         """Tell of the end of the fit."""
@@ -86,5 +99,5 @@ def callbacks_of(
 ) -> FitCallbacks | NoCallbacks:
     """Return what tells the callbacks of an estimator of a fit that begins."""
     if not getattr(estimator, "_skl_callbacks", None):
-        return NoCallbacks()
+        return NoCallbacks(getattr(estimator, "_should_stop", never))
     return FitCallbacks(estimator, X, y, sample_weight)

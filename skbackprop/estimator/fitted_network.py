@@ -15,12 +15,28 @@ from ..training.state import State
 from . import hyperparameters as rules
 from .input_validation import check_rows
 
-__all__ = ["FittedNetwork"]
+__all__ = ["DOCUMENTATION", "RUNNING", "FittedNetwork", "warn_of_other_version"]
 
 DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject.toml
 
 # what is kept on an estimator while `fit` runs, the first two by scikit-learn
-RUNNING = {"_callback_fit_ctx", "_skl_callbacks_to_teardown", "_share"}
+RUNNING = {
+    "_callback_fit_ctx",
+    "_skl_callbacks_to_teardown",
+    "_share",
+    "_should_stop",
+}
+
+
+def warn_of_other_version(version: str, owner: str) -> None:
+    """Warn where `__setstate__` reads what another version of this library stored."""
+    if version != __version__:
+        warnings.warn(
+            f"This {owner} was stored by version {version} of skbackprop and is read by "
+            f"version {__version__}. It may fail, or predict something else. Install the "
+            "version that stored it, or train it again.",
+            stacklevel=3,
+        )
 
 
 class WritableViews(list):
@@ -123,14 +139,7 @@ class FittedNetwork(BaseEstimator):
 
     def __setstate__(self, state):
         """Take over what was stored; warn if another version of this library did it."""
-        version = state.pop("_version", "unknown")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was stored by version {version} of skbackprop "
-                f"and is read by version {__version__}. It may fail, or predict something "
-                "else. Install the version that stored it, or train it again.",
-                stacklevel=2,
-            )
+        warn_of_other_version(state.pop("_version", "unknown"), type(self).__name__)
         if "_state" in state:
             State.check_stored(state["_state"])
             sizes, n_features = state["_state"]["layer_sizes"], state["n_features_in_"]

@@ -34,6 +34,7 @@ __all__ = [
     "make_network",
     "make_optimizer",
     "make_schedule",
+    "require",
 ]
 
 
@@ -123,9 +124,7 @@ CHECKED = (
 def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
     """Raise ValueError for the first parameter that is not what it may be."""
     random_state, sizes = parameters["random_state"], parameters["hidden_layer_sizes"]
-    _require(
-        random_state in RANDOM_STATE, "random_state", owner, RANDOM_STATE, random_state
-    )
+    require(random_state in RANDOM_STATE, "random_state", owner, RANDOM_STATE, random_state)
     names = [name for name in CHECKED if name in parameters]
     values = [parameters[name] for name in names]
     sizes = sizes if isinstance(sizes, tuple) else (sizes,)
@@ -149,7 +148,7 @@ def _check_plain(owner, names, *values):
 
 def _check(parameters, owner):
     for name, allowed in ALLOWED.items():
-        _require(parameters[name] in allowed, name, owner, allowed, parameters[name])
+        require(parameters[name] in allowed, name, owner, allowed, parameters[name])
     n_hidden = len(hidden_sizes(parameters["hidden_layer_sizes"], owner))
     make_activations(parameters["activation"], n_hidden, owner)
     make_dropout(parameters["dropout"], n_hidden, owner)
@@ -160,13 +159,13 @@ def _check(parameters, owner):
     _check_engine(parameters["engine"], owner)
     if "class_weight" in parameters:
         value = parameters["class_weight"]
-        _require(value in CLASS_WEIGHT, "class_weight", owner, CLASS_WEIGHT, value)
+        require(value in CLASS_WEIGHT, "class_weight", owner, CLASS_WEIGHT, value)
 
 
 def _check_scoring(scoring, owner):
     if scoring is None or callable(scoring):
         return
-    _require(
+    require(
         scoring in Options(("loss", *get_scorer_names())),
         "scoring",
         owner,
@@ -188,7 +187,8 @@ def _check_engine(engine, owner):
     resolve(engine, known, parameter="engine", owner=owner, methods=methods)
 
 
-def _require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -> None:
+def require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -> None:
+    """Raise ValueError, with the words for what is allowed, unless the condition holds."""
     if not condition:
         raise ValueError(
             f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
@@ -206,7 +206,7 @@ def hidden_sizes(value: Any, owner: str) -> list[int]:
     sizes = [value] if isinstance(value, Integral) else value
     if not (_is_sequence(sizes) and all(size in COUNT for size in sizes)):
         words = f"{COUNT} or a sequence of them, one per hidden layer"
-        _require(False, "hidden_layer_sizes", owner, words, value)
+        require(False, "hidden_layer_sizes", owner, words, value)
     return [int(size) for size in sizes]
 
 
@@ -233,7 +233,7 @@ def make_dropout(value: Any, n_hidden: int, owner: str) -> list[float]:
     """Return the dropout of the hidden layers: one for all, or one for each."""
     rates = list(value) if _is_sequence(value) else [value] * max(1, n_hidden)
     words = f"{RATE} or a sequence of them, one per hidden layer"
-    _require(all(rate in RATE for rate in rates), "dropout", owner, words, value)
+    require(all(rate in RATE for rate in rates), "dropout", owner, words, value)
     if _is_sequence(value):
         _require_one_per_layer(value, n_hidden, "dropout", owner)
     return [float(rate) for rate in rates[:n_hidden]]
@@ -341,7 +341,7 @@ def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
         return SCHEDULES["constant"](learning_rate_init=float(value))
     words = Either((Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")))
     is_object = callable(value) and not isinstance(value, type)
-    _require(is_object, "learning_rate", owner, words, value)
+    require(is_object, "learning_rate", owner, words, value)
     return _checked(complete(value, given))
 
 

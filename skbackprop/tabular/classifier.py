@@ -1,0 +1,453 @@
+"""TabularClassifier: classes of the rows of a table, with probabilities and sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from ..activations import Activation
+from ..classifier import BackpropClassifier
+from ..engines import Engine
+from ..estimator.input_validation import expand_class_weight
+from .base import BaseTabular, TableData, mean_of_held_out
+from .calibration import apply_temperature, fit_temperature
+from .conformal import check_coverage, cross_conformal_sets
+
+__all__ = ["TabularClassifier"]
+
+
+class TabularClassifier(ClassifierMixin, BaseTabular):
+    """A classifier for tables as they come: mixed columns, missing values, any scale.
+
+    Numbers are encoded piecewise linearly and categories one-hot; on that several networks
+    are trained, each stopped by rows of its own, and their probabilities averaged. The
+    defaults were chosen on many tables and seldom need a change.
+
+    Parameters
+    ----------
+    n_members : int, default=8
+        Number of networks that are averaged. The rows are cut into as many folds, and
+        each member is trained without its own fold and stopped by it. A single member has
+        a random tenth of the rows held out. Time grows in proportion; 4 are nearly as
+        good. There are never more members than rows.
+
+    cv : cross-validation splitter, iterable of (train, held out) pairs or None
+        Other folds: one member per split, however many `n_members` says. Such as
+        ``GroupKFold(8)`` with `groups` in `fit`, where rows of a group are alike. None
+        cuts at random, each class spread evenly over the folds.
+
+    hidden_layer_sizes : int or sequence of int, default=(128, 128)
+        Number of units of each hidden layer.
+
+    activation : str, object or sequence of them, default="auto"
+        "auto" has members of "relu" and of "silu" in turn. All else is for every member,
+        as in :class:`BackpropClassifier`: one for all hidden layers or one for each.
+
+    n_bins : int, default=24
+        Largest number of bins of a numeric column, as in
+        :class:`~skbackprop.preprocessing.PiecewiseLinearEncoder`.
+
+    learning_rate_init : float, default=0.003
+        Learning rate of AdamW for batches of 256 rows; smaller ones have
+        ``learning_rate_init * sqrt(batch_size / 256)``. It falls to 0 along a cosine over
+        `max_iter` epochs.
+
+    weight_decay : float, default=1.0
+        Decoupled weight decay of AdamW: each step takes ``learning_rate * weight_decay``
+        of the weights off.
+
+    batch_size : int or "auto", default="auto"
+        Rows used for one step. "auto" is the power of two nearest to a sixteenth of the
+        rows, from 32 to 256; all rows where there are fewer than 64.
+
+    max_iter : int, default=200
+        Largest number of epochs of a member.
+
+    n_iter_no_change : int or inf, default=20
+        Patience: epochs without a better score in the fold that are borne. The weights of
+        the best epoch are kept.
+
+    max_time : float or None, default=None
+        Seconds after which training ends. Members share them; each has one epoch at
+        least, and ends with the epoch in which its part is over. Encoding is not counted.
+        Results then depend on the machine.
+
+    categorical_features : "from_dtype", array-like of str, int or bool, or None, \
+            default="from_dtype"
+        Which columns hold categories: names, numbers or a mask. "from_dtype" takes columns
+        of strings and of a categorical type, in an array of objects those that hold
+        strings. None: no column does.
+
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which multiply the sample weights in training and in the
+        folds. "balanced" gives every class the same total weight.
+
+    scoring : str, callable or None, default="loss"
+        What a member's fold is scored with: "loss" (minus the log loss), None
+        (accuracy), a scorer's name, or a callable
+        ``scorer(member, X, y)`` on the encoded rows.
+
+    error_convention : str, default="output_minus_target"
+        "output_minus_target" or "target_minus_output", as in
+        :class:`BackpropClassifier`. It changes no result.
+
+    engine : {"auto", "numpy", "numba"} or object, default="auto"
+        What runs the epochs of the members, as in :class:`BackpropClassifier`.
+
+    n_jobs : int or None, default=None
+        Members trained at the same time, in threads, or in processes inside
+        ``joblib.parallel_config(backend="loky")``. Threads pay with the compiled engine.
+        The result is the same bit for bit.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds and the seeds of the members.
+
+    verbose : bool or int, default=False
+        True prints a line per member; an int n > 1 also the first and every n-th epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, in the order of the columns of `predict_proba`.
+
+    temperature_ : float
+        What the logarithms of mean probabilities are divided by, from 0.5 to 2: the number
+        that makes the log loss of held-out probabilities smallest. Members are more, or
+        less, sure than they should be where it is above, or below, 1.
+
+    oof_prediction_ : ndarray of shape (n_samples, n_classes) or None
+        Out-of-fold probabilities: those of each row by the member, or the mean of the
+        members, that it was held out from; NaN for a row that was not. None after a
+        fit with `X_val`.
+
+    oof_score_ : float or None
+        Accuracy of them. What a single member does for new rows; all together do better.
+
+    n_iter_ : ndarray of shape (n_members,)
+        Number of epochs of each member.
+
+    encoder_ : TableEncoder
+        What makes a matrix of a table: ``encoder_.transform(X)`` gives it,
+        ``encoder_.get_feature_names_out()`` its columns.
+
+    members_ : list of BackpropClassifier
+        The networks. They take what `encoder_` gives.
+
+    n_features_in_ : int
+        Number of columns of X.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns of X, where it had names that are all strings.
+
+    See Also
+    --------
+    TabularRegressor : The same for quantities.
+    BackpropClassifier : A single network on numbers, with every choice open.
+    sklearn.ensemble.HistGradientBoostingClassifier : Trees; faster for very many rows.
+
+    Notes
+    -----
+    Categories of fewer than 5 rows are taken together; one that was never seen belongs to
+    them, or to none. A missing value is the median of its column with an indicator beside
+    it, where there were any in `fit`, and a category of its own among categories.
+
+    A class of a single row is held out from one member, which then knows of the class but
+    has seen no row of it.
+
+    References
+    ----------
+    Gorishniy, Rubachev & Babenko (2022), *On Embeddings for Numerical Features in Tabular
+    Deep Learning*, NeurIPS (the encoding).
+
+    Holzmüller, Grinsztajn & Steinwart (2024), *Better by Default: Strong Pre-Tuned MLPs
+    and Boosted Trees on Tabular Data*, NeurIPS (the smooth clip and beta_2).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skbackprop import TabularClassifier
+    >>> X_train, X_test, y_train, y_test = train_test_split(
+    ...     *load_wine(return_X_y=True, as_frame=True), random_state=0
+    ... )
+    >>> model = TabularClassifier(n_members=2, random_state=0).fit(X_train, y_train)
+    >>> bool(model.score(X_test, y_test) > 0.9)
+    True
+    >>> model.predict_set(X_test[:2]).sum(axis=1)
+    array([1, 1])
+    """
+
+    _member_class = BackpropClassifier
+    _method = "predict_proba"
+
+    def __init__(
+        self,
+        *,
+        n_members: int = 8,
+        cv: Any = None,
+        hidden_layer_sizes: int | Sequence[int] = (128, 128),
+        activation: str | Activation | Sequence[str | Activation] = "auto",
+        n_bins: int = 24,
+        learning_rate_init: float = 0.003,
+        weight_decay: float = 1.0,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        n_iter_no_change: float = 20,
+        max_time: float | None = None,
+        categorical_features: Any = "from_dtype",
+        class_weight: dict[Any, float] | str | None = None,
+        scoring: str | Callable[..., float] | None = "loss",
+        error_convention: str = "output_minus_target",
+        engine: str | Engine = "auto",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.n_members = n_members
+        self.cv = cv
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.n_bins = n_bins
+        self.learning_rate_init = learning_rate_init
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.n_iter_no_change = n_iter_no_change
+        self.max_time = max_time
+        self.categorical_features = categorical_features
+        self.class_weight = class_weight
+        self.scoring = scoring
+        self.error_convention = error_convention
+        self.engine = engine
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Encode the table and train the members.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            A pandas or polars DataFrame, a pyarrow Table, an array or a list of lists.
+            Columns hold numbers, bools, strings or a categorical type; None, NaN and
+            what stands for them are missing values. Dates are refused: make numbers of
+            them.
+
+        y : array-like of shape (n_samples,)
+            The class labels, strings or numbers.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts, in the encoding of numbers, in training and in the
+            folds; not negative. None: all the same.
+
+        X_val : table of shape (n_validation, n_features) or None
+            Rows that stop all members, in the place of their folds: every member is then
+            trained on all of X, and nothing is known of held-out rows.
+
+        y_val : array-like like y or None
+            The class labels, strings or numbers of `X_val`.
+
+        sample_weight_val : array-like of shape (n_validation,) or None
+            How much each validation row counts.
+
+        groups : array-like of shape (n_samples,) or None
+            Which rows belong together, for the splitter `cv`.
+
+        Returns
+        -------
+        self : TabularClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For a parameter, a column, y or a weight that cannot be used, and with the
+            name of the column. An estimator that was fitted before stays as it was.
+        TypeError
+            For a column of objects that are neither strings nor numbers.
+        """
+        return self._fit_copy(
+            TableData(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
+        )
+
+    def predict(self, X: Any) -> NDArray:
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            The rows to predict, in columns like those of `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The most probable class of each row.
+        """
+        indices = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[indices]
+
+    def predict_proba(self, X: Any) -> NDArray:
+        """Predict class probabilities: the mean of those of the members, made honest.
+
+        It is raised to the power ``1 / temperature_``, and each row divided by its sum.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            The rows to predict, in columns like those of `fit`.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            One column per class in the order of `classes_`; rows sum to one.
+        """
+        return apply_temperature(self._outputs(X).mean(axis=0), self.temperature_)
+
+    def predict_log_proba(self, X: Any) -> NDArray:
+        """Predict the logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            The rows to predict, in columns like those of `fit`.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            The logarithms of what `predict_proba` returns; finite.
+        """
+        return np.log(np.maximum(self.predict_proba(X), np.finfo(np.float32).tiny))
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> NDArray:
+        """Predict the classes that are possible: sets that hold the true one mostly.
+
+        A class is in the set of a row if its probability is not lower than those that
+        the true classes of enough held-out rows had (cross-conformal prediction, Vovk
+        2015). The most probable class always is, so that no set is empty.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            The rows to predict, in columns like those of `fit`.
+
+        coverage : float, default=0.9
+            Wanted share of rows whose set holds the true class, between 0 and 1.
+
+        Returns
+        -------
+        possible : ndarray of shape (n_samples, n_classes), of bool
+            Whether each class, in the order of `classes_`, is in the set of the row.
+
+        Raises
+        ------
+        ValueError
+            For a coverage outside (0, 1), and after a fit with `X_val`.
+
+        Notes
+        -----
+        What is promised. Let the rows of `fit` and the new row be exchangeable, as rows
+        drawn at random from one population are. For members that learn nothing of their
+        own folds the true class is in the set with a probability of at least
+        ``2 * coverage - 1 - 2 * K / n``, with K members and n held-out rows, whatever
+        the data (Vovk 2015, Barber et al. 2021); that share is an average over rows, not
+        for each class or kind of row. In practice it is close to `coverage`. Two things
+        here are outside the theorem: members are stopped by their own folds, which makes
+        held-out probabilities look slightly better than those of new rows, and new rows
+        from elsewhere are not covered by anything. With `n_members` at 1 it is split
+        conformal prediction, whose bound is `coverage` itself.
+
+        Rows count the same here, whatever their weights; those of weight 0 do not.
+        """
+        check_coverage(coverage)
+        outputs = self._outputs(X)
+        possible = cross_conformal_sets(outputs, self._held_out_errors(), coverage)
+        best = outputs.mean(axis=0).argmax(axis=1)
+        possible[np.arange(len(possible)), best] = True
+        return possible
+
+    # -- what the base class asks for --------------------------------------------------
+
+    def _check_y(self, y):
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        return y
+
+    def _learn(self, y, sample_weight):
+        self.classes_ = unique_labels(y)
+
+    def _target(self, y):
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y_val does not go with y: it has the classes {unknown}, and y those of "
+                f"{self.classes_}. Leave such rows out."
+            )
+        return y
+
+    def _weight(self, y, sample_weight):
+        if self.class_weight is None:
+            return sample_weight
+        indices = np.searchsorted(self.classes_, y)
+        weight = expand_class_weight(
+            self.class_weight, self.classes_, indices, sample_weight
+        )
+        weight = weight if sample_weight is None else weight * sample_weight
+        if not weight.any():
+            raise ValueError(
+                "class_weight is zero for every row that has a sample weight, so there is "
+                "nothing to learn from. Give a class of y a positive weight."
+            )
+        return weight
+
+    def _strata(self, y):
+        return np.searchsorted(self.classes_, y)
+
+    def _shown(self, y, fold):
+        """Show one row of each class that the member would not know of otherwise."""
+        unseen = np.setdiff1d(self.classes_, y[fold.train])
+        return fold._replace(
+            shown=np.array(
+                [np.flatnonzero(y == label)[0] for label in unseen], dtype=np.intp
+            )
+        )
+
+    def _conclude(self, y, sample_weight, weight, folds, outputs):
+        indices = np.searchsorted(self.classes_, y)
+        self._errors = [
+            1.0 - np.take_along_axis(output, indices[fold.held_out, np.newaxis], 1)[:, 0]
+            for fold, output in zip(folds, outputs, strict=True)
+        ]
+        self.oof_prediction_ = mean_of_held_out(len(y), folds, outputs)
+        there = ~np.isnan(self.oof_prediction_[:, 0])
+        of_rows, indices = self.oof_prediction_[there], indices[there]
+        weight = None if weight is None else weight[there]
+        sample_weight = None if sample_weight is None else sample_weight[there]
+        self.temperature_ = fit_temperature(of_rows, indices, weight)
+        self.oof_score_ = accuracy_score(
+            indices, of_rows.argmax(axis=1), sample_weight=sample_weight
+        )
+
+    def _conclude_validation(self, validation, outputs):
+        indices = np.searchsorted(self.classes_, validation.y)
+        self.temperature_ = fit_temperature(
+            np.mean(outputs, axis=0), indices, validation.weight
+        )
