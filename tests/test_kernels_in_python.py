@@ -26,6 +26,7 @@ from skbackprop import BackpropRegressor
 from skbackprop.engines import NumbaEngine
 from skbackprop.engines.numba_engine import (
     activations,
+    coded_layer,
     engine,
     epoch,
     losses,
@@ -140,6 +141,24 @@ def test_optimizers(optimizer):
 )
 def test_parameters(parameters):
     assert_same_as_numpy(SQUARED, activation="tanh", **parameters)
+
+
+@pytest.mark.parametrize("is_cumulative", [True, False])
+def test_coded_columns(is_cumulative, monkeypatch):
+    for name in ("FEWEST_ROWS", "FEWEST_UNITS"):
+        monkeypatch.setattr(coded_layer, name, 1)
+    steps, place = np.arange(9), np.arange(30)[:, np.newaxis] % 9
+    code = (steps == place) * 0.5 + (is_cumulative & (steps < place))
+    X = np.concatenate([place / 9, code], axis=1)
+    y = np.sin(place.ravel())
+    nets = [
+        BackpropRegressor(
+            (4,), batch_size=12, max_iter=2, random_state=0, engine=engine
+        ).fit(X, y)
+        for engine in (NumbaEngine(), "numpy")
+    ]
+    for kernels, numpy in zip(*(net.coefs_ for net in nets), strict=True):
+        assert_allclose(kernels, numpy, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(

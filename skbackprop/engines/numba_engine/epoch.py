@@ -10,11 +10,13 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .coded_layer import sort_batch
 from .compilation import OPTIONS, fingerprint, glue, kernel
-from .layers import backward, forward, matrix
+from .layers import backward, forward
 from .losses import fill_losses, weigh
 from .numerics import in_precision_of
 from .optimizers import update
+from .products import matrix
 from .rows import copy, prefetch
 
 __all__ = ["run_epoch"]
@@ -34,6 +36,8 @@ def gather(rows, batch, work):
     target = matrix(work, rows.batch_target, n_rows, rows.target.shape[1])
     share = work[rows.share : rows.share + n_rows]
     weight_sum, one = 0.0, type(work[0])(1)
+    if len(rows.coded.place) > 0:
+        sort_batch(rows.coded, batch)
     is_weighted = len(rows.sample_weight) > 0
     for i in range(n_rows):
         row, next_row = batch[i], batch[min(i + AHEAD, n_rows - 1)]
@@ -53,7 +57,7 @@ def gather(rows, batch, work):
 @glue
 def loss_and_gradient(layers, rules, rows, n_rows, vector, work, gradient, step):
     """Return the loss of the batch; fill the gradient, signed by the convention."""
-    forward(layers, n_rows, vector, work, rules.dropout_seed, step)
+    forward(layers, rows.coded, n_rows, vector, work, rules.dropout_seed, step)
     last = layers[len(layers) - 1]
     target = matrix(work, rows.batch_target, n_rows, last.n_units)
     output = matrix(work, last.activated, n_rows, last.n_units)
@@ -62,7 +66,7 @@ def loss_and_gradient(layers, rules, rows, n_rows, vector, work, gradient, step)
     number, orientation = in_precision_of(work[0], (rules.loss_number, rules.orientation))
     fill_losses(rules.loss, target, output, delta, number)
     loss = weigh(target, delta, share, orientation)
-    backward(layers, n_rows, vector, work, gradient)
+    backward(layers, rows.coded, n_rows, vector, work, gradient)
     return loss
 
 

@@ -1,85 +1,38 @@
-"""Layers: a batch forward, its error backward, by loops or by matrix products."""
+"""Layers: a batch forward, its error backward."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from .activations import activate, differentiate
-from .compilation import glue, kernel
+from .coded_layer import add_coded_product, dense_part, fill_coded_gradient
+from .compilation import glue
 from .dropout import silence
-from .rows import add_rows, add_to_rows, fill, flat, multiply, sum_of_products
+from .products import (
+    left_transposed_product,
+    matrix,
+    product,
+    right_transposed_product,
+)
+from .rows import add_rows, add_to_rows, fill, flat, multiply
 
-__all__ = ["backward", "forward", "matrix"]
+__all__ = ["backward", "forward"]
 
-FEW_ROWS = 8  # batches below it are multiplied faster by loops than by BLAS
 BLOCK = 2048  # elements that stay in the first cache
 
 
-@kernel
-def matrix(vector, start, n_rows, n_columns):
-    """Return a view of a part of a flat array."""
-    return vector[start : start + n_rows * n_columns].reshape((n_rows, n_columns))
-
-
-@kernel
-def product(a, b, out):
-    """Fill `out` with ``a @ b``."""
-    if len(a) >= FEW_ROWS:
-        np.dot(a, b, out)
-        return
-    in_fours = a.shape[1] // 4 * 4  # four rows of b to each walk through a row of out
-    for i in range(a.shape[0]):
-        row = out[i]
-        fill(row, 0)
-        for k in range(0, in_fours, 4):
-            x0, x1, x2, x3 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
-            for j in range(len(row)):
-                row[j] += (
-                    x0 * b[k, j] + x1 * b[k + 1, j] + x2 * b[k + 2, j] + x3 * b[k + 3, j]
-                )
-        for k in range(in_fours, a.shape[1]):
-            x0 = a[i, k]
-            for j in range(len(row)):
-                row[j] += x0 * b[k, j]
-
-
-@kernel
-def left_transposed_product(a, b, out):
-    """Fill `out` with ``a.T @ b``."""
-    if len(a) >= FEW_ROWS:
-        np.dot(a.T, b, out)
-        return
-    for k in range(a.shape[1]):
-        for j in range(b.shape[1]):
-            out[k, j] = a[0, k] * b[0, j]
-    for i in range(1, a.shape[0]):
-        for k in range(a.shape[1]):
-            for j in range(b.shape[1]):
-                out[k, j] += a[i, k] * b[i, j]
-
-
-@kernel
-def right_transposed_product(a, b, out):
-    """Fill `out` with ``a @ b.T``."""
-    if len(a) >= FEW_ROWS:
-        np.dot(a, b.T, out)
-        return
-    for i in range(a.shape[0]):
-        for k in range(b.shape[0]):
-            out[i, k] = sum_of_products(a[i], b[k])
-
-
 @glue
-def forward(layers, n_rows, vector, work, seed, step):
+def forward(layers, coded, n_rows, vector, work, seed, step):
     """Fill net inputs, activations and outputs, layer by layer."""
     for i in range(len(layers)):
         layer = layers[i]
         weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)
         bias = vector[layer.bias : layer.bias + layer.n_units]
-        below = matrix(work, layer.below, n_rows, layer.n_inputs)
         net_input = matrix(work, layer.net_input, n_rows, layer.n_units)
         activated = matrix(work, layer.activated, n_rows, layer.n_units)
-        product(below, weights, net_input)
+        is_coded = i == 0 and len(coded.place) > 0
+        dense = dense_part(coded, weights) if is_coded else weights
+        product(matrix(work, layer.below, n_rows, len(dense)), dense, net_input)
+        if is_coded:
+            add_coded_product(coded, weights, net_input)
         size = max(1, BLOCK // layer.n_units)
         for start in range(0, n_rows, size):
             z, a = net_input[start : start + size], activated[start : start + size]
@@ -92,7 +45,7 @@ def forward(layers, n_rows, vector, work, seed, step):
 
 
 @glue
-def backward(layers, n_rows, vector, work, gradient):
+def backward(layers, coded, n_rows, vector, work, gradient):
     """Fill deltas from the output layer down, and the gradient."""
     for i in range(len(layers) - 1, -1, -1):
         layer = layers[i]
@@ -107,9 +60,13 @@ def backward(layers, n_rows, vector, work, gradient):
             rows = delta[start : start + size]
             differentiate(layer, saved[start : start + size], rows)
             add_rows(rows, of_bias)
-        below = matrix(work, layer.below, n_rows, layer.n_inputs)
         of_weights = matrix(gradient, layer.weights, layer.n_inputs, layer.n_units)
-        left_transposed_product(below, delta, of_weights)
+        is_coded = i == 0 and len(coded.place) > 0
+        of_dense = coded.dense_weights if is_coded else of_weights
+        below = matrix(work, layer.below, n_rows, len(of_dense))
+        left_transposed_product(below, delta, of_dense)
+        if is_coded:
+            fill_coded_gradient(coded, delta, of_weights)
         if i > 0:
             weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)
             below_delta = matrix(work, layers[i - 1].delta, n_rows, layer.n_inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from ... import activations, losses, optimizers
 from ...network.layers import Dense
 from ...training.state import Data, Plan, State
 from . import codes
+
+if TYPE_CHECKING:
+    from .coded_layer import Coded
 
 __all__ = ["constant", "memory_of", "obstacle", "translate"]
 
@@ -142,7 +145,8 @@ class Rules(NamedTuple):
 class Rows(NamedTuple):
     """The data, and where a batch of it is gathered in `work`."""
 
-    X: NDArray
+    X: NDArray  # without the columns that are coded
+    coded: Coded
     target: NDArray
     sample_weight: NDArray  # empty: all rows count the same
     batch_size: int
@@ -164,7 +168,7 @@ def translate(plan: Plan, state: State, data: Data) -> Program:
     """Return the plan and the data as the kernels take them."""
     dtype = state.vector.dtype
     space = _Space(min(plan.batch_size, len(state.order)))
-    rows = _translate_rows(data, dtype, space)
+    rows = _translate_rows(data, dtype, space, plan.objective.network.layers[0].n_units)
     layers = _translate_layers(plan, rows.batch_X, space)
     return Program(layers, _translate_rules(plan, state), rows, space.size)
 
@@ -196,11 +200,15 @@ class _Space:
         return place
 
 
-def _translate_rows(data, dtype, space):
-    X, target = constant(data.X, dtype), constant(data.target, dtype)
+def _translate_rows(data, dtype, space, n_units):
+    from .coded_layer import code  # brings Numba, which those who only ask may not have
+
+    X, coded = code(constant(data.X, dtype), space.n_rows, n_units)
+    X, target = constant(X, dtype), constant(data.target, dtype)
     weight = np.empty(0, dtype) if data.sample_weight is None else data.sample_weight
     return Rows(
         X=X,
+        coded=coded,
         target=target,
         sample_weight=constant(weight, dtype),
         batch_size=space.n_rows,
