@@ -6,6 +6,7 @@ Not a stage of .ci/run: all of the core takes an hour and more on two cores.
     python .ci/mutation.py                            # the core
     python .ci/mutation.py skbackprop/training/early_stopping.py     # one module
     python .ci/mutation.py --again mutation.jsonl     # what survived, with new tests
+    python .ci/mutation.py --sample 20 --tests losses,gradients skbackprop/losses.py
 
 A first run of the tests records which of them reach which line. Then every change is made
 in the memory of a process forked for it, which runs the tests that reach it: first a few
@@ -20,6 +21,7 @@ import importlib
 import importlib.machinery
 import json
 import os
+import random
 import resource
 import signal
 import sys
@@ -209,6 +211,14 @@ class Recorder:
         return {"tests": tests, "lines": found}
 
 
+def test_files(named):
+    """Return the files of tests that are named, or all but those that are left out."""
+    files = sorted(file.name for file in Path("tests").glob("test_*.py"))
+    stems = [file.removeprefix("test_").removesuffix(".py") for file in files]
+    wanted = named.split(",") if named else [s for s in stems if s not in LEFT_OUT]
+    return [f"tests/test_{stem}.py" for stem in wanted]
+
+
 def record(path, files):
     """Run the tests once and keep what those reach that pass without compiled code."""
     recorder = Recorder()
@@ -390,8 +400,17 @@ class Trial:
         return {name: getattr(self, name) for name in names}
 
 
-def trials(modules, recorded):
-    """Yield a trial for each change of the modules."""
+def sampled(found, n, seed):
+    """Return n of what was found, or all, in its order; the same ones for a seed."""
+    found = list(found)
+    if n is None or n >= len(found):
+        return found
+    drawn = sorted(random.Random(seed).sample(range(len(found)), n))
+    return [found[i] for i in drawn]
+
+
+def trials(modules, recorded, n, seed):
+    """Yield a trial for each change of the modules, or for n changes of each."""
     names = recorded["tests"]
     declared = {i for i, (name, _) in enumerate(names) if name.startswith(DECLARED)}
     for path in modules:
@@ -399,7 +418,7 @@ def trials(modules, recorded):
         lines = {int(line): tests for line, tests in found}
         anywhere = {test for tests in lines.values() for test in tests}
         together = statement_lines(path)
-        for operator, line, source in changes(path):
+        for operator, line, source in sampled(changes(path), n, seed):
             near = together.get(line, [line])
             reached = {test for place in near for test in lines.get(place, [])}
             if not reached:  # what runs at import matters to all
@@ -436,6 +455,9 @@ def parsed():
         "--out", type=Path, default=out, help="file of the results, as JSON"
     )
     parser.add_argument("--again", type=Path, help="results: try only what survived there")
+    parser.add_argument("--sample", type=int, metavar="N", help="N changes of each module")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--tests", help="only those of these files, as losses,gradients")
     parser.add_argument("--longest", type=float, default=20, help="seconds of later tests")
     return parser.parse_args()
 
@@ -447,15 +469,12 @@ def main():
     path = options.record or Path(tempfile.mkdtemp(), "reached.json")
     if not path.exists():
         if os.fork() == 0:
-            files = sorted(file.name for file in Path("tests").glob("test_*.py"))
-            stems = (file.removeprefix("test_").removesuffix(".py") for file in files)
-            record(
-                path, [f"tests/test_{stem}.py" for stem in stems if stem not in LEFT_OUT]
-            )
+            record(path, test_files(options.tests))
             os._exit(0)
         os.wait()
     modules = options.modules or [f"skbackprop/{name}.py" for name in CORE]
-    waiting = trials(modules, json.loads(path.read_text()))
+    recorded = json.loads(path.read_text())
+    waiting = trials(modules, recorded, options.sample, options.seed)
     if options.again:
         before = [json.loads(row) for row in options.again.read_text().splitlines()]
         survived = [(r["path"], r["diff"]) for r in before if r["outcome"] != "noticed"]

@@ -1,4 +1,9 @@
-"""scikit-learn's own checks of an estimator: all that it yields, none expected to fail."""
+"""scikit-learn's own checks of an estimator: all that it yields, none expected to fail.
+
+Most of them look at what is refused, or at the shape of an estimator, which no solver or
+loss changes: those run once for each class. The others, of what training finds, run for
+every setting. With -m slow all run for all.
+"""
 
 from itertools import product
 
@@ -18,8 +23,6 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 SETTINGS = [
-    {},
-    {"error_convention": "target_minus_output"},
     {"solver": "sgd", "learning_rate": 0.002, "max_iter": 100},
     {"solver": "lbfgs", "error_convention": "target_minus_output"},
     {"hidden_layer_sizes": (), "learning_rate": 0.1},
@@ -32,17 +35,26 @@ SETTINGS = [
 ]
 CLASSES = [BackpropClassifier, BackpropRegressor]
 
-
-def checks_of(estimators, but=()):
-    """Apply parametrize_with_checks without the checks of the names in `but`.
-
-    Its pairs become a list: before scikit-learn 1.9 it passes an iterator on, of which
-    pytest 9 warns.
-    """
-    mark = parametrize_with_checks(estimators)
-    names, pairs = mark.args
-    pairs = [(estimator, check) for estimator, check in pairs if name_of(check) not in but]
-    return pytest.mark.parametrize(names, pairs, **mark.kwargs)
+# What they find out hangs on the solver, the loss, the activation and the schedule.
+OF_TRAINING = {
+    "check_class_weight_classifiers",
+    "check_classifiers_classes",
+    "check_classifiers_multilabel_representation_invariance",
+    "check_classifiers_one_label_sample_weights",
+    "check_classifiers_train",
+    "check_dict_unchanged",
+    "check_estimators_dtypes",
+    "check_estimators_overwrite_params",
+    "check_estimators_pickle",
+    "check_fit2d_1sample",
+    "check_fit_idempotent",
+    "check_methods_subset_invariance",
+    "check_regressor_multioutput",
+    "check_regressors_int",
+    "check_regressors_train",
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
 
 
 def name_of(check):
@@ -50,10 +62,36 @@ def name_of(check):
     return check.func.__name__
 
 
+def checks_of(estimators, but=(), by_default=OF_TRAINING):
+    """Apply parametrize_with_checks without the checks of the names in `but`.
+
+    Those that are not to run by default are slow. The pairs become a list: before
+    scikit-learn 1.9 they are an iterator, of which pytest 9 warns.
+    """
+    mark = parametrize_with_checks(estimators)
+    names, pairs = mark.args
+    cases = [
+        pytest.param(*pair, marks=[pytest.mark.slow] * (name_of(pair[1]) not in by_default))
+        for pair in pairs
+        if name_of(pair[1]) not in but
+    ]
+    return pytest.mark.parametrize(names, cases, **mark.kwargs)
+
+
+EVERY_CHECK = {
+    name_of(check) for cls in CLASSES for _, check in estimator_checks_generator(cls())
+}
+
+
+@checks_of([cls(max_iter=30) for cls in CLASSES], by_default=EVERY_CHECK)
+def test_scikit_learn_finds_nothing_wrong(estimator, check):
+    check(estimator)
+
+
 @checks_of(
     [cls(**{"max_iter": 30} | setting) for cls, setting in product(CLASSES, SETTINGS)]
 )
-def test_scikit_learn_finds_nothing_wrong(estimator, check):
+def test_scikit_learn_finds_nothing_wrong_with_a_setting(estimator, check):
     check(estimator)
 
 
