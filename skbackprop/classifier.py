@@ -180,13 +180,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs. "numpy" is always there. "numba" compiles a whole epoch and
-        gives the same numbers to rounding; it needs ``pip install "skbackprop[numba]"``,
+        gives the same numbers to rounding; it needs ``pip install "numba>=0.60"``,
         takes dense X and the rules of this package, and compiles once per machine, which
         takes the better part of a minute. "auto" takes it for a training that is long
-        enough to gain from it, judged by the shapes of data and network, and stays with
-        its choice when training goes on. An object follows
-        :class:`skbackprop.engines.Engine`; :class:`skbackprop.engines.MPIEngine` trains
-        with other processes.
+        enough to gain from it, judged by the shapes of data and network and by `max_iter`,
+        and stays with its choice when training goes on; where it cannot run, NumPy trains.
+        An object follows :class:`skbackprop.engines.Engine`;
+        :class:`skbackprop.engines.MPIEngine` trains with other processes.
 
     Attributes
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..training.engine import Engine, check_finite
+from ..training.engine import Damage, Engine, check_finite
 from ..training.state import Data, Plan
 from .numba_engine import NumbaEngine
 from .numpy_engine import NumpyEngine
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENGINES",
+    "Damage",
     "Engine",
     "MPIEngine",
     "NumbaEngine",
@@ -27,10 +28,8 @@ ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine, "numba": Numba
 
 
 def fastest(plan: Plan, data: Data) -> str:
-    """Return the name of the engine that trains this in the shortest time."""
-    compiled = NumbaEngine()
-    pays = compiled.pays(plan, data) and compiled.why_not(plan, data) is None
-    return "numba" if pays else "numpy"
+    """Return the name of the engine that trains this in the shortest time, if it can."""
+    return "numba" if NumbaEngine().pays(plan, data) else "numpy"
 
 
 def __getattr__(name: str) -> Any:

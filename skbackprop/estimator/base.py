@@ -440,6 +440,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             batch_size=self._batch_size(state, optimizer, incremental),
             shuffle=self.shuffle,
             clip_norm=self.clip_norm,
+            max_epochs=np.inf if incremental else self.max_iter,
         )
 
     def _engine(self, plan, state, data):

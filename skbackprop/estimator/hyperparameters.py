@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from numbers import Integral, Real
@@ -12,7 +13,7 @@ from sklearn.metrics import get_scorer_names
 
 from ..activations import ACTIVATIONS, Activation
 from ..conventions import CONVENTIONS, ErrorConvention
-from ..engines import ENGINES, Engine, fastest
+from ..engines import ENGINES, Damage, Engine, fastest
 from ..initializers import INITIALIZERS, Initializer
 from ..losses import Loss
 from ..network.network import Network
@@ -365,11 +366,13 @@ def make_engine(
 
 
 def _chosen_engine(plan, data, before):
-    if before in ENGINES:
-        engine = ENGINES[before]()
-        if engine.why_not(plan, data) is None:
-            return engine, before
-    name = fastest(plan, data)
+    """Return what "auto" takes: NumPy's where the engine it prefers cannot run."""
+    name = before if before in ENGINES else fastest(plan, data)
+    obstacle = ENGINES[name]().why_not(plan, data)
+    if isinstance(obstacle, Damage):
+        warnings.warn(f"{obstacle} Until then the NumPy engine trains.", stacklevel=2)
+    if obstacle is not None:
+        name = "numpy"
     return ENGINES[name](), name
 
 

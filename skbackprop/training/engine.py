@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from .state import Data, Plan, State
 
-__all__ = ["Engine", "check_finite"]
+__all__ = ["Damage", "Engine", "check_finite"]
+
+
+class Damage(str):
+    """Why an engine cannot run, where something is broken that the user can mend."""
 
 
 class Engine(Protocol):

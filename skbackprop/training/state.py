@@ -28,6 +28,7 @@ class Plan:
     batch_size: int
     shuffle: bool
     clip_norm: float | None = None
+    max_epochs: float = np.inf  # of this call; unknown where one call follows another
 
     def learning_rate(self, state: State) -> float:
         """Return the learning rate of the next step."""

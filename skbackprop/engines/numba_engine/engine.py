@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from ...rule import Spec, spec
-from ...training.engine import check_finite
+from ...training.engine import Damage, check_finite
 from ...training.state import Data, Plan, State
 
 __all__ = ["NumbaEngine"]
@@ -19,6 +21,9 @@ SAVED_PER_STEP = 90e-6  # against the NumPy engine
 SAVED_PER_PARAMETER = 1.2e-9  # in each step
 USUAL_EPOCHS = 50
 
+# Whether compiled code could be loaded, by precision and types of rules.
+_tried: dict[tuple, str | None] = {}
+
 
 @spec
 class NumbaEngine(Spec):
@@ -27,10 +32,13 @@ class NumbaEngine(Spec):
     def why_not(self, plan: Plan, data: Data) -> str | None:
         from .translation import obstacle
 
-        return obstacle(plan, data) or _why_not_compiled()
+        return obstacle(plan, data) or _why_not_compiled(plan, data)
 
     def pays(self, plan: Plan, data: Data) -> bool:
-        """Say whether a training of usual length saves more time than the start takes."""
+        """Say whether a training of usual length saves more time than the start takes.
+
+        Usual, but no longer than the training may be.
+        """
         from .translation import obstacle
 
         if obstacle(plan, data) is not None:
@@ -38,40 +46,45 @@ class NumbaEngine(Spec):
         n_steps = math.ceil(data.X.shape[0] / plan.batch_size)
         n_parameters = plan.objective.network.n_parameters
         per_step = SAVED_PER_STEP + SAVED_PER_PARAMETER * n_parameters
-        return USUAL_EPOCHS * n_steps * per_step > START
+        return min(USUAL_EPOCHS, plan.max_epochs) * n_steps * per_step > START
 
     def reduce(self, array):
         return array
 
     def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
         """Translate the plan, allocate; return the function that runs one epoch."""
-        from .epoch import run_epoch  # compiles, or loads what was compiled before
-        from .translation import constant, memory_of, translate
+        from .translation import constant
 
-        program = translate(plan, state, data)
-        gradient = np.empty_like(state.vector)
-        work = np.empty(program.n_work, state.vector.dtype)
-        memory = memory_of(plan, state)
+        take_steps, batch_size = _translated(plan, state, data)
 
         def run() -> float:
             order = constant(state.order, np.int64)
-            rates = _learning_rates(plan, state, program.rows.batch_size)
-            total, weight_sum, n_steps, objective = run_epoch(
-                *program[:3],
-                order,
-                rates,
-                state.step,
-                state.vector,
-                *memory,
-                gradient,
-                work,
-            )
+            rates = _learning_rates(plan, state, batch_size)
+            total, weight_sum, n_steps, objective = take_steps(order, rates, state.step)
             state.step += n_steps
             if not math.isfinite(objective):
                 check_finite(objective, state, rates[n_steps])
             return total / weight_sum
 
         return run
+
+
+def _translated(plan, state, data):
+    """Return a function of order, learning rates and step, and the rows of a batch."""
+    from .epoch import run_epoch  # compiles, or loads what was compiled before
+    from .translation import memory_of, translate
+
+    program = translate(plan, state, data)
+    gradient = np.empty_like(state.vector)
+    work = np.empty(program.n_work, state.vector.dtype)
+    memory = memory_of(plan, state)
+
+    def take_steps(order, rates, step):
+        return run_epoch(
+            *program[:3], order, rates, step, state.vector, *memory, gradient, work
+        )
+
+    return take_steps, program.rows.batch_size
 
 
 def _learning_rates(plan, state, batch_size):
@@ -82,21 +95,78 @@ def _learning_rates(plan, state, batch_size):
     return rates * state.schedule_memory["factor"]
 
 
-def _why_not_compiled():
-    """Say in a sentence why Numba cannot compile here; None if it can."""
+def _why_not_compiled(plan, data):
+    """Say in a sentence why compiled code cannot be had here; None if it can."""
     try:
         from numba import config
-
-        if config.DISABLE_JIT:
-            return "The environment variable NUMBA_DISABLE_JIT keeps Numba from compiling."
-        from . import epoch  # noqa: F401
     except ModuleNotFoundError:
-        return 'The compiled engine needs Numba: pip install "skbackprop[numba]".'
-    except ImportError as error:
-        return f"The compiled engine cannot import Numba: {error}."
-    except RuntimeError:
+        return 'The compiled engine needs Numba: pip install "numba>=0.60".'
+    except Exception as error:  # of its own check of versions, too
+        return Damage(
+            f"The compiled engine cannot import Numba: {error}. Install Numba again."
+        )
+    if config.DISABLE_JIT:
+        return "The environment variable NUMBA_DISABLE_JIT keeps Numba from compiling."
+    source = Path(__spec__.origin or "")
+    if source.suffix != ".py" or not source.is_file():
         return (
-            "Numba finds no directory to keep compiled code in. Set the environment "
-            "variable NUMBA_CACHE_DIR to one that can be written."
+            "Numba compiles source files that lie in a folder, and here skbackprop comes "
+            f"from {source}: from an archive, or without its sources."
+        )
+    network = plan.objective.network
+    rules = plan.objective.loss, *(layer.activation for layer in network.layers)
+    kinds = type(plan.optimizer), *map(type, rules), data.X.dtype
+    if kinds not in _tried:
+        _tried[kinds] = _why_not_loaded(plan, data)
+    return _tried[kinds]
+
+
+def _why_not_loaded(plan, data):
+    """Load or compile what a plan needs, by an epoch without rows; say why that fails."""
+    from numba import __version__
+    from numba.core.errors import NumbaError
+
+    try:
+        _run_without_rows(plan, data)
+    except NumbaError as error:
+        reason = str(error).partition("\n")[0]
+        return Damage(
+            f"Numba {__version__} cannot compile this engine ({type(error).__name__}: "
+            f"{reason}). Install another version of Numba."
+        )
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever damaged files and full disks may raise
+        return Damage(
+            f"Numba cannot read or write the compiled code that it keeps in "
+            f"{_cache_folder()} ({type(error).__name__}: {error}). Delete that folder, or "
+            "set the environment variable NUMBA_CACHE_DIR to one that can be written."
         )
     return None
+
+
+def _run_without_rows(plan, data):
+    from .translation import constant
+
+    vector = np.zeros(plan.objective.network.n_parameters, data.X.dtype)
+    state = State(
+        vector=vector,
+        rng=np.random.RandomState(0),
+        layer_sizes=[],
+        order=np.zeros(1, np.int64),
+        optimizer_memory=plan.optimizer.init(vector),
+    )
+    take_steps, _ = _translated(
+        plan, state, Data(*(a if a is None else a[:1] for a in data))
+    )
+    take_steps(constant(state.order[:0], np.int64), np.empty(0), 0)
+
+
+def _cache_folder():
+    """Return where Numba keeps compiled code, or would if it could."""
+    from numba import config
+
+    epoch = sys.modules.get(f"{__package__}.epoch")
+    if epoch is not None:
+        return epoch.run_epoch.stats.cache_path
+    return config.CACHE_DIR or Path(__spec__.origin).with_name("__pycache__")
