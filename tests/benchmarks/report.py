@@ -72,7 +72,7 @@ def _times(table, names, record):
         [name, *(_number(_median(record, name, c), table.scale) for c in present)]
         for name in names
     ]
-    return _markdown([table.unit, *(title_of(c) for c in present)], rows)
+    return markdown([table.unit, *(title_of(c) for c in present)], rows)
 
 
 def _ratios(names, record):
@@ -92,7 +92,7 @@ def _ratios(names, record):
             row += [_ratio(record, name, own, "sklearn")] * ("sklearn" in peers)
             row += [_against_best(record, name, own, peers)] * (len(peers) > 1)
             row += [_ratio(record, name, FLOOR.name, own)] * has_floor
-    return _markdown(header, rows)
+    return markdown(header, rows)
 
 
 def _ratio(record, name, own, other):
@@ -144,7 +144,7 @@ def _seconds(title, header, seconds):
     if not seconds:
         return ""
     rows = [[name, _number(value, 1e3)] for name, value in seconds.items()]
-    return f"### {title}\n\n{_markdown([header, 'milliseconds'], rows)}"
+    return f"### {title}\n\n{markdown([header, 'milliseconds'], rows)}"
 
 
 def _goals(record):
@@ -159,7 +159,7 @@ def _goals(record):
         rows.append(_import_goal(record["imports"][AFTER_MLP]))
     if not rows or record["is_quick"]:
         return ""
-    return f"### Goals\n\n{_markdown(['workload', 'goal', 'measured', ''], rows)}"
+    return f"### Goals\n\n{markdown(['workload', 'goal', 'measured', ''], rows)}"
 
 
 def _goal(goal, ratio, task):
@@ -200,7 +200,7 @@ def _losses(record):
     rows = [[row[0], *(row[i + 1] for i in present)] for row in rows]
     if not rows:
         return ""
-    table = _markdown(["training log loss", *(title_of(names[i]) for i in present)], rows)
+    table = markdown(["training log loss", *(title_of(names[i]) for i in present)], rows)
     return f"### The same problem\n\n{table}"
 
 
@@ -239,7 +239,7 @@ def _number(value, scale):
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def _markdown(header, rows):
+def markdown(header, rows):
     """Return an aligned Markdown table, the first column to the left, the rest right."""
     cells = [header, *rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
