@@ -5,8 +5,7 @@ tuned: each has its defaults, and the preprocessing without which it does not ru
 """
 
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import version
+from importlib import import_module, metadata
 from importlib.util import find_spec
 
 import pandas as pd
@@ -39,7 +38,8 @@ class Model:
 
     @property
     def version(self):
-        return version(self.package)
+        own = getattr(import_module(self.module), "__version__", None)
+        return own or metadata.version(self.package)
 
 
 class CommonCategories(TransformerMixin, BaseEstimator):

@@ -66,7 +66,7 @@ TABLES = [
     _regression("mosaicData/SaratogaHouses", "price"),
     _regression("modeldata/deliveries", "time_to_delivery"),
     _regression("openintro/epa2021", "comb_mpg", "city_mpg", "hwy_mpg"),
-    _regression("AER/CollegeDistance", "score"),
+    _regression("AER/CollegeDistance", "score"),  # codespell:ignore aer
     _regression("modeldata/Chicago", "ridership"),
     _regression("carData/SLID", "wages"),
     _regression("dplyr/storms", "wind", "category", "status"),
@@ -77,7 +77,7 @@ TABLES = [
     _classification("modeldata/leaf_id_flavia", "species"),
     _classification("openintro/email", "spam"),
     _classification("carData/Chile", "vote"),
-    _classification("AER/HMDA", "deny"),
+    _classification("AER/HMDA", "deny"),  # codespell:ignore aer
     _classification("survival/flchain", "death", "chapter", "futime"),
     _classification("modeldata/taxi", "tip"),
     _classification("carData/Arrests", "released"),
