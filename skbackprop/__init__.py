@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .inspection.displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
     from .inspection.gradient_check import check_gradient
     from .inspection.network_summary import hidden_activations, input_gradient, summary
+    from .inspection.replay import replay
     from .inspection.step_comparison import compare_step
     from .inspection.trace import trace_step
     from .interop.onnx import to_onnx
@@ -34,6 +35,7 @@ __all__ = [
     "from_sklearn",
     "hidden_activations",
     "input_gradient",
+    "replay",
     "summary",
     "to_onnx",
     "to_sklearn",
@@ -46,6 +48,7 @@ _LATER = {
     "inspection.displays": ("LossCurveDisplay", "NetworkDisplay", "WeightsDisplay"),
     "inspection.gradient_check": ("check_gradient",),
     "inspection.network_summary": ("hidden_activations", "input_gradient", "summary"),
+    "inspection.replay": ("replay",),
     "inspection.step_comparison": ("compare_step",),
     "inspection.trace": ("trace_step",),
     "interop.onnx": ("to_onnx",),

@@ -1,6 +1,7 @@
 """What every test runs under: one BLAS thread, and scikit-learn's array API checks."""
 
 import os
+import shutil
 import warnings
 from importlib.util import find_spec
 
@@ -23,6 +24,9 @@ if find_spec("numba") is None:  # it is optional
     collect_ignore.append("test_engines.py")
 if os.environ.get("NUMBA_DISABLE_JIT") != "1":  # kernels are compiled
     collect_ignore.append("test_kernels_in_python.py")
+
+if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+    collect_ignore.append("test_replay_in_a_browser.py")
 
 if find_spec("sklearn.callback") is None:  # scikit-learn before 1.9
     collect_ignore.append("test_callbacks.py")

@@ -298,6 +298,7 @@ def test_public_names():
         "from_sklearn",
         "hidden_activations",
         "input_gradient",
+        "replay",
         "summary",
         "to_onnx",
         "to_sklearn",

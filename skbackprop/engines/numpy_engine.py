@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,20 +36,23 @@ class NumpyEngine(Spec):
         network = plan.objective.network
         parameters = network.parameters(state.vector)
         gradient = network.parameters(np.empty_like(state.vector))
-        batches = _Batches(plan, state, data)
-        return partial(_run_epoch, plan, state, parameters, gradient, batches)
+        take_step = partial(self.take_step, plan, state, parameters, gradient)
+        return partial(_run_epoch, take_step, _Batches(plan, state, data))
+
+    def take_step(self, *arguments: Any) -> float:
+        """Take a step: see `training_step`."""
+        return training_step(*arguments)
 
 
 @np.errstate(all="ignore")  # what overflows is reported as divergence
-def _run_epoch(plan, state, parameters, gradient, batches):
+def _run_epoch(take_step, batches):
     """Take one step per batch; return their objectives' mean, weighted as the rows are."""
     total = weight_sum = 0.0
     for batch, work in batches:
         batch_weight = batch.weight_sum
         if batch_weight == 0:
             continue  # rows of weight zero say nothing
-        loss = training_step(plan, state, parameters, gradient, batch, work)
-        total += loss * batch_weight
+        total += take_step(batch, work) * batch_weight
         weight_sum += batch_weight
     return total / weight_sum
 

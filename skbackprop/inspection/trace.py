@@ -6,6 +6,7 @@ through them take the place of the plan's. Nothing is computed by other code.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..activations import slope
 from ..engines import NumpyEngine
 from ..estimator.input_validation import check_backprop
+from ..network.layers import LayerWork
 from ..network.network import Network
 from ..network.objective import Batch, Objective
 from ..training.loop import train
@@ -22,7 +24,13 @@ from ..training.state import Plan
 from .step_report import sections
 from .tables import as_html, as_text
 
-__all__ = ["LayerTrace", "StepTrace", "trace_step"]
+__all__ = [
+    "LayerTrace",
+    "StepTrace",
+    "TracingEngine",
+    "check_steps_can_be_traced",
+    "trace_step",
+]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -220,49 +228,93 @@ def trace_step(
     """
     check_backprop(estimator, "trace_step")
     plan, state, data = estimator._open_step(X, y, sample_weight)
-    _check_is_one_step(estimator, plan, data)
-    before, learning_rate = state.copy(), plan.learning_rate(state)
-    objective = _KeepingObjective.of(plan.objective)
-    optimizer = _KeepingOptimizer(plan.optimizer)
-    keeping = replace(plan, objective=objective, optimizer=optimizer)
-    next(train(keeping, state, data, NumpyEngine()))
-    vectors = {
-        "before": before.vector,
-        "gradient": objective.gradient,
-        "clipped": np.concatenate(optimizer.gradients),
-        "update": np.concatenate(optimizer.updates),
-        "after": state.vector,
-    }
-    loss_after, objective_after = objective.values_at(state.vector)
-    return StepTrace(
-        layers=_layers(objective, vectors),
-        rows=state.order,
-        target=objective.batch.target,
-        sample_weight=objective.batch.sample_weight,
-        loss_before=objective.loss_of(objective.work[-1].net_input, objective.batch),
-        loss_after=loss_after,
-        objective_before=objective.value,
-        objective_after=objective_after,
-        step=state.step,
-        learning_rate=learning_rate,
-        error_convention=estimator.error_convention,
-        memory_before=before.optimizer_memory,
-        memory_after=state.optimizer_memory,
-        plan=plan,
-    )
+    check_steps_can_be_traced(estimator, plan)
+    _check_is_one_step(plan, data)
+    engine = TracingEngine(estimator.error_convention)
+    next(train(plan, state, data, engine))
+    (trace,) = engine.take_traces()
+    return trace
 
 
-def _check_is_one_step(estimator, plan, data):
+class TracingEngine(NumpyEngine):
+    """The NumPy engine, keeping every number of the steps that are wanted.
+
+    A step is asked for by its number, counted from 1.
+    """
+
+    def __init__(
+        self,
+        error_convention: str,
+        is_wanted: Callable[[int], bool] = lambda step: True,
+    ):
+        self.error_convention, self.is_wanted = error_convention, is_wanted
+        self.traces, self.n_rows_taken = [], 0
+
+    def take_traces(self) -> list[StepTrace]:
+        """Return the traces of the last epoch."""
+        traces, self.traces, self.n_rows_taken = self.traces, [], 0
+        return traces
+
+    def prepare(self, plan, state, data):
+        self.plan = plan
+        keeping = replace(plan, objective=_KeepingObjective.of(plan.objective))
+        return super().prepare(keeping, state, data)
+
+    def take_step(self, plan, state, parameters, gradient, batch, work):
+        start = self.n_rows_taken
+        self.n_rows_taken += len(batch.target)
+        if not self.is_wanted(state.step + 1):
+            return super().take_step(plan, state, parameters, gradient, batch, work)
+        before, learning_rate = state.copy(), plan.learning_rate(state)
+        optimizer = _KeepingOptimizer(plan.optimizer)
+        keeping = replace(plan, optimizer=optimizer)
+        super().take_step(keeping, state, parameters, gradient, batch, work)
+        objective = plan.objective
+        vectors = {
+            "before": before.vector,
+            "gradient": objective.gradient,
+            "clipped": np.concatenate(optimizer.gradients),
+            "update": np.concatenate(optimizer.updates),
+            "after": state.vector.copy(),
+        }
+        loss_before = objective.loss_of(objective.work[-1].net_input, objective.batch)
+        loss_after, objective_after = objective.values_at(state.vector)
+        self.traces.append(
+            StepTrace(
+                layers=_layers(objective, vectors),
+                rows=state.order[start : self.n_rows_taken].copy(),
+                target=objective.batch.target,
+                sample_weight=objective.batch.sample_weight,
+                loss_before=loss_before,
+                loss_after=loss_after,
+                objective_before=objective.value,
+                objective_after=objective_after,
+                step=state.step,
+                learning_rate=learning_rate,
+                error_convention=self.error_convention,
+                memory_before=before.optimizer_memory,
+                memory_after=state.copy().optimizer_memory,
+                plan=self.plan,
+            )
+        )
+        return objective.value
+
+
+def check_steps_can_be_traced(estimator: Any, plan: Plan) -> None:
+    """Raise ValueError for a training that has no steps of single batches."""
     if plan.optimizer is None:
         raise ValueError(
-            "trace_step needs a stochastic solver: solver='lbfgs' does not go step by "
-            "step. Use solver='sgd' or solver='adam'."
+            "trace_step and replay need a stochastic solver: solver='lbfgs' does not go "
+            "step by step. Use solver='sgd' or solver='adam'."
         )
     if isinstance(getattr(estimator, "class_weight", None), str):
         raise ValueError(
-            "trace_step cannot balance classes, which needs all rows at once. Pass the "
-            "weights of these rows as sample_weight, and set class_weight=None."
+            "trace_step and replay cannot balance classes, which needs all rows at once. "
+            "Pass the weights of the rows as sample_weight, and set class_weight=None."
         )
+
+
+def _check_is_one_step(plan, data):
     n_rows = data.X.shape[0]
     if n_rows > plan.batch_size:
         raise ValueError(
@@ -288,8 +340,8 @@ class _KeepingObjective(Objective):
 
     def value_and_gradient(self, parameters, batch, work, gradient):
         self.value = super().value_and_gradient(parameters, batch, work, gradient)
-        self.batch = Batch(*(None if array is None else array.copy() for array in batch))
-        self.work = work
+        self.batch = Batch(*map(_copied, batch))
+        self.work = [LayerWork(*map(_copied, layer)) for layer in work]
         self.gradient = gradient.vector.copy()  # the optimizer overwrites it
         return self.value
 
@@ -303,6 +355,10 @@ class _KeepingObjective(Objective):
         with np.errstate(all="ignore"):
             value = super().value_and_gradient(parameters, self.batch, work, gradient)
         return self.loss_of(work[-1].net_input, self.batch), value
+
+
+def _copied(array):
+    return None if array is None else array.copy()
 
 
 class _KeepingOptimizer:
