@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from problems import SMALL
 from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.class_weight import compute_sample_weight
@@ -13,7 +14,6 @@ from skbackprop.optimizers import OPTIMIZERS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Not converged", "ignore:L-BFGS stopped")
 
-SMALL = {"hidden_layer_sizes": (4,), "batch_size": 16, "max_iter": 4, "random_state": 0}
 WEIGHT = {0: 0.5, 1: 3.0, 2: 1.7}
 
 

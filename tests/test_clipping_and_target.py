@@ -6,19 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from problems import SMALL
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.initializers import GivenWeights
 from skbackprop.optimizers import OPTIMIZERS, SGD
 
-SMALL = {
-    "hidden_layer_sizes": (4,),
-    "activation": "tanh",
-    "batch_size": 10,
-    "max_iter": 4,
-    "random_state": 0,
-}
 FEW_EPOCHS = pytest.mark.filterwarnings("ignore:Not converged")
 
 

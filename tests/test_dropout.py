@@ -295,8 +295,10 @@ def test_rate_of_the_second_layer_counts(Xy):
     assert not np.array_equal(first.coefs_[0], both.coefs_[0])
 
 
-@pytest.mark.parametrize("through_pickle", [False, True])
-@pytest.mark.parametrize("solver", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("solver", "through_pickle"),
+    [("adam", False), *[(solver, True) for solver in OPTIMIZERS]],
+)
 def test_warm_start_goes_on_with_the_masks(solver, through_pickle, Xy):
     params = {**SMALL, "solver": solver, "batch_size": "auto"}
     once = BackpropClassifier(**params).fit(*Xy)

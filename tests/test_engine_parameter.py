@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from problems import parameters_of
+from problems import SMALL, parameters_of
 from sklearn.base import clone
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -16,7 +16,6 @@ from skbackprop.engines import NumbaEngine, NumpyEngine
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
-SMALL = {"hidden_layer_sizes": (3,), "max_iter": 4, "random_state": 0}
 
 
 @pytest.fixture

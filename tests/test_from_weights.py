@@ -14,11 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from skbackprop import BackpropClassifier, BackpropRegressor
 
 
-@pytest.fixture
-def X(rng):
-    return rng.standard_normal((30, 3))
-
-
 def random_weights(sizes, dtype=float):
     rng = np.random.RandomState(1)
     coefs = [

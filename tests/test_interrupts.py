@@ -21,6 +21,8 @@ from skbackprop.activations import Tanh
 from skbackprop.losses import SquaredError
 from skbackprop.optimizers import SGD
 
+pytestmark = pytest.mark.usefixtures("few_epochs")
+
 PACKAGE = str(Path(skbackprop.__file__).parent)
 INTERRUPTED = "Training interrupted by user"
 RNG = np.random.RandomState(0)
@@ -116,13 +118,6 @@ def after_each_epoch(name):
     is_fit = CALLS[name][2] == "fit"
     for n in range(1, CALLS[name][1]["max_iter"] + 1 if is_fit else 2):
         yield learnt(call(name, fitted_so_far(name).set_params(max_iter=n)))
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
 
 
 def n_points(name, **where):

@@ -288,23 +288,23 @@ def test_best_constant_is_the_statistic(loss, statistic, rng):
 # -- huge numbers and wrong ones -------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_loss_of_huge_net_inputs_is_finite(loss, dtype, rng):
+def test_loss_of_huge_net_inputs_is_finite(loss, rng):
     """Ten thousand, and 80 where an exponential is an output: float32 ends at exp(88)."""
     loss = LOSSES[loss]
-    target = random_target(loss, 40, n_outputs_of(loss)[-1], rng).astype(dtype)
+    target = random_target(loss, 40, n_outputs_of(loss)[-1], rng)
     largest = 80 if getattr(loss, "output_activation", None) == "exp" else 1e4
     if isinstance(loss, SquaredError) and largest == 80:
         largest = 40  # whose square is exp(80)
-    z = (largest * rng.choice([-1, 1], target.shape)).astype(dtype)
-    delta, output = np.empty_like(z), np.empty_like(z)
-    with np.errstate(over="ignore"):  # of an exponential on its way to a limit
-        value = loss.value_and_delta(target, z, delta)
-        loss.predict(z, out=output)
-    assert np.isfinite(value)
-    assert np.isfinite(delta).all()
-    assert np.isfinite(output).all()
+    z = largest * rng.choice([-1, 1], target.shape)
+    for dtype in np.float64, np.float32:
+        delta, output = np.empty_like(z, dtype), np.empty_like(z, dtype)
+        with np.errstate(over="ignore"):  # of an exponential on its way to a limit
+            value = loss.value_and_delta(target.astype(dtype), z.astype(dtype), delta)
+            loss.predict(z.astype(dtype), out=output)
+        assert np.isfinite(value)
+        assert np.isfinite(delta).all()
+        assert np.isfinite(output).all()
 
 
 @pytest.mark.parametrize("loss", [LogLoss(), Focal(gamma=1.0)], ids=repr)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from problems import SMALL
 from rules import LOSSES
 
 mpmath = pytest.importorskip("mpmath", reason="it is in the extra test")
@@ -124,7 +125,6 @@ def test_loss_is_exact_where_its_formula_cancels(loss, engine, record_property):
 # -- degenerate data -------------------------------------------------------------------
 
 ENGINES = ["numpy", "numba"]
-SMALL = {"hidden_layer_sizes": (4,), "batch_size": 5, "max_iter": 5, "random_state": 0}
 RNG = np.random.RandomState(0)
 X = RNG.randn(20, 3)
 Y = np.arange(20) % 2
@@ -234,7 +234,8 @@ def test_saturated_units_stay_finite(activation, engine):
 def test_batch_whose_weights_are_all_zero_is_a_batch_that_is_not_there(solver, engine):
     weights = np.repeat([1.0, 0.0, 2.0, 0.0], 5)
     kept = weights > 0
-    settings = {**SMALL, "solver": solver, "shuffle": False, "engine": engine}
+    settings = {**SMALL, "batch_size": 5, "solver": solver, "engine": engine}
+    settings["shuffle"] = False
     whole = BackpropRegressor(**settings).fit(X, Y, weights)
     part = BackpropRegressor(**settings).fit(X[kept], Y[kept], weights[kept])
     assert whole.loss_curve_ == part.loss_curve_
@@ -244,7 +245,7 @@ def test_batch_whose_weights_are_all_zero_is_a_batch_that_is_not_there(solver, e
 @pytest.mark.parametrize("cls", CLASSES)
 def test_batches_of_one_are_finite_and_as_many_as_rows(cls, engine):
     net = cls(**SMALL | {"batch_size": 1, "engine": engine}).fit(X, Y)
-    assert net._state["step"] == 5 * len(X)
+    assert net._state["step"] == SMALL["max_iter"] * len(X)
     assert_finite(net, X)
 
 

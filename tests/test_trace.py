@@ -384,9 +384,14 @@ def test_formulas_of_every_optimizer_give_its_update(solver):
             assert abs(evaluate(numbers) - float(result)) <= tolerance, quantity
 
 
-@pytest.mark.parametrize("loss", ["log_loss", "squared_error", "focal"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_formulas_of_every_activation_give_its_value_and_slope(activation, loss):
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    [
+        *[(activation, "log_loss") for activation in ACTIVATIONS],
+        *[("tanh", loss) for loss in CLASSIFIER_LOSSES if loss != "log_loss"],
+    ],
+)
+def test_formulas_of_every_activation_and_loss_give_its_value_and_slope(activation, loss):
     clf = BackpropClassifier((3,), activation, loss=loss, random_state=0, alpha=0.1)
     text = str(trace_step(clf, X[:3], CLASSES[:3], [1, 2, 3]))
     lines = [line for line in lines_of(text) if line[1]]

@@ -10,16 +10,6 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
 
-@pytest.fixture
-def X(rng):
-    return rng.standard_normal((30, 3))
-
-
-@pytest.fixture
-def y(X):
-    return (X[:, 0] > 0).astype(int)
-
-
 def classifier(**params):
     defaults = {"hidden_layer_sizes": (4,), "random_state": 0, "max_iter": 10}
     return BackpropClassifier(**{**defaults, **params})
