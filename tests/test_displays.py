@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from functools import partial
 from itertools import combinations
 
 import matplotlib as mpl
@@ -13,7 +14,9 @@ from matplotlib.text import Text
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 
 from skbackprop import (
     BackpropClassifier,
@@ -54,6 +57,19 @@ def texts_of(display):
 # -- what all displays have in common --------------------------------------------------
 
 
+@pytest.mark.parametrize("wrap", [make_pipeline, partial(GridSearchCV, param_grid={}, cv=2)])
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_display_given_what_is_around_a_network_says_how_to_take_it_out(display, wrap):
+    around = fitted(lambda **params: wrap(BackpropClassifier(**params)))
+    with pytest.raises(TypeError, match=f"Got {type(around).__name__}") as error:
+        display.from_estimator(around)
+    assert str(error.value).startswith(f"{display.__name__} needs a fitted network")
+    for way in "pipeline[-1]", "search.best_estimator_":
+        assert way in str(error.value)
+    taken_out = around[-1] if wrap is make_pipeline else around.best_estimator_
+    assert display.from_estimator(taken_out).ax_ is not None
+
+
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_display_draws_on_the_axes_it_is_given(display):
     _, ax = plt.subplots()
@@ -78,7 +94,7 @@ def test_display_of_an_unfitted_estimator_is_refused(display):
 
 
 @pytest.mark.parametrize("display", DISPLAYS)
-def test_display_without_matplotlib_names_the_extra(display, monkeypatch):
+def test_display_without_matplotlib_says_what_to_install(display, monkeypatch):
     estimator = fitted()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install 'skbackprop\[plot\]'"):

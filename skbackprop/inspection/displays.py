@@ -26,10 +26,20 @@ def _pyplot():
         from matplotlib import pyplot
     except ImportError as error:
         raise ImportError(
-            "The displays need matplotlib, which comes with the extra `plot`: "
-            "pip install 'skbackprop[plot]'."
+            'The displays need matplotlib: pip install "matplotlib>=3.8".'
         ) from error
     return pyplot
+
+
+def _check_network(estimator, display, attribute="coefs_"):
+    """Raise TypeError for what is fitted and no network, and for what is not fitted."""
+    check_is_fitted(estimator)
+    if not hasattr(estimator, attribute):
+        raise TypeError(
+            f"{display.__name__} needs a fitted network, with {attribute}. Got "
+            f"{type(estimator).__name__}. Of a Pipeline pass the last step, pipeline[-1]; of "
+            "a search, search.best_estimator_."
+        )
 
 
 def _diverging():
@@ -150,7 +160,7 @@ class LossCurveDisplay:
         >>> [ax.get_ylabel() for ax in display.axes_]
         ['loss', 'validation score']
         """
-        check_is_fitted(estimator)
+        _check_network(estimator, cls, "loss_curve_")
         display = cls(
             loss_curve=estimator.loss_curve_,
             validation_loss_curve=getattr(estimator, "validation_loss_curve_", None),
@@ -321,7 +331,7 @@ class NetworkDisplay:
         >>> NetworkDisplay.from_estimator(clf).layer_names
         ['inputs', 'hidden 1', 'outputs']
         """
-        check_is_fitted(estimator)
+        _check_network(estimator, cls)
         weights = [array.copy() for array in estimator.coefs_]
         names = getattr(estimator, "feature_names_in_", None)
         classes = getattr(estimator, "classes_", ())
@@ -572,7 +582,7 @@ class WeightsDisplay:
         >>> WeightsDisplay.from_estimator(clf, image_shape=(8, 8)).weights.shape
         (64, 16)
         """
-        check_is_fitted(estimator)
+        _check_network(estimator, cls)
         names = getattr(estimator, "feature_names_in_", None)
         is_first = layer in (0, -len(estimator.coefs_))
         display = cls(
