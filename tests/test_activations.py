@@ -199,5 +199,5 @@ def test_parameter_of_an_activation_counts(rng):
 @pytest.mark.parametrize("n_given", [1, 3])
 def test_number_of_activations_must_be_that_of_hidden_layers(n_given, rng):
     classifier = BackpropClassifier((4, 4), ["tanh"] * n_given)
-    with pytest.raises(ValueError, match=f"has {n_given} items, but there are 2 hidden"):
+    with pytest.raises(ValueError, match=f"has {n_given} items for 2 hidden"):
         classifier.fit(rng.standard_normal((20, 3)), np.arange(20) % 2)

@@ -57,7 +57,9 @@ def texts_of(display):
 # -- what all displays have in common --------------------------------------------------
 
 
-@pytest.mark.parametrize("wrap", [make_pipeline, partial(GridSearchCV, param_grid={}, cv=2)])
+@pytest.mark.parametrize(
+    "wrap", [make_pipeline, partial(GridSearchCV, param_grid={}, cv=2)]
+)
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_display_given_what_is_around_a_network_says_how_to_take_it_out(display, wrap):
     around = fitted(lambda **params: wrap(BackpropClassifier(**params)))

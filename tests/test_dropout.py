@@ -359,7 +359,7 @@ def test_rates_outside_0_to_1_are_refused(dropout, Xy):
 
 @pytest.mark.parametrize("dropout", [(0.5,), (0.5, 0.5, 0.5)], ids=str)
 def test_number_of_rates_must_be_that_of_hidden_layers(dropout, Xy):
-    with pytest.raises(ValueError, match="items, but there are 2 hidden layers"):
+    with pytest.raises(ValueError, match="items for 2 hidden layers"):
         BackpropClassifier(**{**SMALL, "dropout": dropout}).fit(*Xy)
 
 

@@ -105,6 +105,16 @@ def test_layer_that_does_not_exist_is_refused(layer):
         hidden_activations(fitted(BackpropRegressor((5, 4))), X, layer)
 
 
+def test_a_single_hidden_layer_is_one_layer():
+    """The number and its noun agree."""
+    with pytest.raises(ValueError, match=r"the network has 1 hidden layer\."):
+        hidden_activations(fitted(BackpropRegressor((5,))), X, 1)
+    for name in "activation", "dropout":
+        value = {"activation": ["relu"] * 2, "dropout": [0.1] * 2}[name]
+        with pytest.raises(ValueError, match=r"2 items for 1 hidden layer\."):
+            fitted(BackpropRegressor((5,), **{name: value}))
+
+
 def test_linear_model_has_no_hidden_activations():
     with pytest.raises(ValueError, match="0 hidden layers"):
         hidden_activations(fitted(BackpropRegressor(())), X)

@@ -187,6 +187,13 @@ def test_reaching_max_iter_warns_with_its_value(solver, X, y):
         assert any("max_iter=3 epochs" in message for message in messages)
 
 
+def test_only_lbfgs_is_told_of_max_fun(X, y):
+    """The other solvers ignore it."""
+    with pytest.warns(ConvergenceWarning) as caught:
+        classifier(max_iter=2).fit(X, y)
+    assert not any("max_fun" in str(warning.message) for warning in caught)
+
+
 def test_warning_points_at_the_call_of_fit(X, y):
     with pytest.warns(ConvergenceWarning) as caught:
         classifier(max_iter=2).fit(X, y)
@@ -214,7 +221,7 @@ def test_lbfgs_that_converges_does_not_warn(X, y):
 
 def test_lbfgs_warns_when_its_evaluations_are_used_up(X, y):
     clf = classifier(solver="lbfgs", max_fun=3, tol=0)
-    with pytest.warns(ConvergenceWarning, match="max_fun"):
+    with pytest.warns(ConvergenceWarning, match="max_iter or max_fun"):
         clf.fit(X, y)
 
 

@@ -9,6 +9,7 @@ import joblib
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris
+from sklearn.exceptions import InconsistentVersionWarning
 
 import skbackprop.estimator.fitted_network
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -51,7 +52,7 @@ def test_another_version_of_the_library_warns_and_still_predicts(
     stored = dumps(estimator)
     monkeypatch.undo()
     sentence = f"This {cls.__name__} was stored by version 0.0.1 .* by version 0.1.0"
-    with pytest.warns(UserWarning, match=sentence):
+    with pytest.warns(InconsistentVersionWarning, match=sentence):
         loaded = loads(stored)
     assert_array_equal(loaded.predict(X), estimator.predict(X))
     assert vars(loaded).keys() == vars(estimator).keys()
@@ -75,5 +76,5 @@ def test_a_copy_says_nothing_and_has_the_same_attributes():
 def test_what_was_stored_without_a_version_warns():
     """As by a format that goes around ``__getstate__``."""
     estimator = BackpropClassifier.__new__(BackpropClassifier)
-    with pytest.warns(UserWarning, match="stored by version unknown"):
+    with pytest.warns(InconsistentVersionWarning, match="stored by version unknown"):
         estimator.__setstate__(vars(BackpropClassifier()).copy())

@@ -309,7 +309,7 @@ def test_public_names():
 
 def test_public_names_exist():
     assert all(hasattr(skbackprop, name) for name in skbackprop.__all__)
-    assert set(skbackprop.__all__) <= set(dir(skbackprop))
+    assert dir(skbackprop) == sorted(skbackprop.__all__)  # and nothing internal
     with pytest.raises(AttributeError, match="no attribute 'to_pytorch'"):
         _ = skbackprop.to_pytorch
 

@@ -47,7 +47,8 @@ CURVES = (
 )
 CONCLUSIONS = ("best_loss_", "n_iter_", "t_", "_state")  # what `_conclude` sets
 DIAGNOSED_ROWS = 300  # enough to see what is wrong, and cheap beside an epoch
-REMEDY = "Increase max_iter (or max_fun), scale the inputs, or try another learning rate."
+REMEDY = "Increase max_iter, scale the inputs, or try another learning rate."
+REMEDY_LBFGS = "Increase max_iter or max_fun, or scale the inputs and y."
 
 
 class Request(NamedTuple):
@@ -397,7 +398,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if not state.watches_score:
             state.best = max(state.best, -self.loss_)
         if not result.success:
-            _warn(f"L-BFGS stopped with the message {result.message!r}. {REMEDY}")
+            _warn(f"L-BFGS stopped with the message {result.message!r}. {REMEDY_LBFGS}")
 
     def _go_back(self, snapshot, state):
         """Undo an epoch that was interrupted; without one before it, raise again."""

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
@@ -15,7 +16,13 @@ from ..training.state import State
 from . import hyperparameters as rules
 from .input_validation import check_rows
 
-__all__ = ["DOCUMENTATION", "RUNNING", "FittedNetwork", "warn_of_other_version"]
+__all__ = [
+    "DOCUMENTATION",
+    "RUNNING",
+    "FittedNetwork",
+    "OtherVersionWarning",
+    "warn_of_other_version",
+]
 
 DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject.toml
 
@@ -28,15 +35,31 @@ RUNNING = {
 }
 
 
+class OtherVersionWarning(InconsistentVersionWarning):
+    """scikit-learn's warning of another version, here of this library.
+
+    So who catches or filters that one gets this one, too; its attributes, named after
+    scikit-learn, hold versions of skbackprop.
+    """
+
+    def __str__(self):
+        return (
+            f"This {self.estimator_name} was stored by version "
+            f"{self.original_sklearn_version} of skbackprop and is read by version "
+            f"{self.current_sklearn_version}. It may fail, or predict something else. "
+            "Install the version that stored it, or train it again."
+        )
+
+
 def warn_of_other_version(version: str, owner: str) -> None:
     """Warn where `__setstate__` reads what another version of this library stored."""
     if version != __version__:
-        warnings.warn(
-            f"This {owner} was stored by version {version} of skbackprop and is read by "
-            f"version {__version__}. It may fail, or predict something else. Install the "
-            "version that stored it, or train it again.",
-            stacklevel=3,
+        warning = OtherVersionWarning(
+            estimator_name=owner,
+            current_sklearn_version=__version__,
+            original_sklearn_version=version,
         )
+        warnings.warn(warning, stacklevel=3)
 
 
 class WritableViews(list):

@@ -25,6 +25,7 @@ from ..training.state import Data, Plan
 __all__ = [
     "check_parameters",
     "hidden_sizes",
+    "in_numbers",
     "in_words",
     "make_activations",
     "make_convention",
@@ -202,6 +203,11 @@ def in_words(value: Any) -> str:
     return repr(value) if is_plain else type(value).__name__
 
 
+def in_numbers(n: int, noun: str) -> str:
+    """Return "1 layer", "2 layers"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def hidden_sizes(value: Any, owner: str) -> list[int]:
     """Return the numbers of hidden units, layer by layer."""
     sizes = [value] if isinstance(value, Integral) else value
@@ -249,8 +255,8 @@ def _is_sequence(value):
 def _require_one_per_layer(value, n_hidden, name, owner):
     if len(value) != n_hidden:
         raise ValueError(
-            f"The {name!r} parameter of {owner} has {len(value)} items, but there are "
-            f"{n_hidden} hidden layers. Give one for all of them, or one for each."
+            f"The {name!r} parameter of {owner} has {len(value)} items for "
+            f"{in_numbers(n_hidden, 'hidden layer')}. Give one for all, or one for each."
         )
 
 
@@ -283,8 +289,8 @@ def make_initializer(parameters: Mapping[str, Any], owner: str) -> Initializer:
     n_layers = len(hidden_sizes(parameters["hidden_layer_sizes"], owner)) + 1
     if getattr(initializer, "n_layers", None) not in (None, n_layers):
         raise ValueError(
-            f"{type(initializer).__name__} is for {initializer.n_layers} layers, but there "
-            f"are {n_layers} of them, the output layer included."
+            f"{type(initializer).__name__} is for {in_numbers(initializer.n_layers, 'layer')}"
+            f", but the network has {n_layers}, the output layer included."
         )
     return complete(initializer, {"factor": _glorot_factors(parameters, owner)})
 

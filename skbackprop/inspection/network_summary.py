@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from ..estimator.hyperparameters import in_numbers
 from ..estimator.input_validation import check_backprop
 from .tables import Section, as_html, as_text
 
@@ -238,8 +239,8 @@ def hidden_activations(estimator: Any, X: Any, layer: int = -1) -> NDArray:
     n_hidden = len(objective.network.layers) - 1
     if not -n_hidden <= layer < n_hidden:
         raise ValueError(
-            f"layer={layer} does not exist: the network has {n_hidden} hidden layers. Pass "
-            "0 for the first, -1 for the last."
+            f"layer={layer} does not exist: the network has "
+            f"{in_numbers(n_hidden, 'hidden layer')}. Pass 0 for the first, -1 for the last."
         )
     return objective.hidden_activations(vector, X)[layer]
 

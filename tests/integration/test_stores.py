@@ -6,6 +6,7 @@ import pytest
 import skops.io
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -78,7 +79,7 @@ def test_skops_warns_of_another_version_too(monkeypatch):
     monkeypatch.setattr(skbackprop.estimator.fitted_network, "__version__", "0.0.1")
     stored = skops.io.dumps(trained(BackpropClassifier))
     monkeypatch.undo()
-    with pytest.warns(UserWarning, match=r"stored by version 0\.0\.1"):
+    with pytest.warns(InconsistentVersionWarning, match=r"stored by version 0\.0\.1"):
         skops.io.loads(stored, trusted=[TYPES[BackpropClassifier]])
 
 
