@@ -6,8 +6,9 @@ state. That is why one spec can serve many estimators at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from inspect import Parameter, Signature
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
@@ -23,6 +24,7 @@ __all__ = [
     "Spec",
     "build",
     "complete",
+    "did_you_mean",
     "number",
     "resolve",
     "spec",
@@ -103,6 +105,57 @@ def number(
 def switch(default: bool) -> Any:
     """Declare a dataclass field that takes a bool."""
     return field(default=default, metadata={"allowed": BOOL})
+
+
+#: What other libraries call a rule or a scorer, without capitals and signs.
+OTHER_NAMES = {
+    "linear": ("identity",),
+    "swish": ("silu",),
+    "mse": ("squared_error", "neg_mean_squared_error"),
+    "meansquarederror": ("squared_error", "neg_mean_squared_error"),
+    "l2": ("squared_error",),
+    "mae": ("absolute_error", "neg_mean_absolute_error"),
+    "meanabsoluteerror": ("absolute_error", "neg_mean_absolute_error"),
+    "l1": ("absolute_error",),
+    "pinball": ("quantile",),
+    "smoothl1": ("huber",),
+    "bce": ("log_loss",),
+    "binarycrossentropy": ("log_loss",),
+    "categoricalcrossentropy": ("log_loss",),
+    "crossentropy": ("log_loss",),
+    "nll": ("log_loss",),
+    "sparsecategoricalcrossentropy": ("log_loss",),
+    "softmax": ("log_loss",),
+    "auc": ("roc_auc",),
+    "gradientdescent": ("sgd",),
+    "momentum": ("sgd",),
+    "nesterov": ("sgd",),
+    "bfgs": ("lbfgs",),
+    "xavier": ("glorot_uniform",),
+    "xaviernormal": ("glorot_normal",),
+    "xavieruniform": ("glorot_uniform",),
+    "kaimingnormal": ("he_normal",),
+    "kaiminguniform": ("he_uniform",),
+    "cosineannealing": ("cosine",),
+    "reducelronplateau": ("plateau",),
+    "fixed": ("constant",),
+}
+
+
+def did_you_mean(value: Any, names: Iterable[str]) -> str:
+    """Return " Did you mean ...?" for a string that is nearly one of the names, or ""."""
+    if not isinstance(value, str):
+        return ""
+    by_letters = {_letters(name): name for name in names}
+    known = set(by_letters.values())
+    meant = [name for name in OTHER_NAMES.get(_letters(value), ()) if name in known]
+    near = get_close_matches(_letters(value), by_letters, n=1, cutoff=0.7)
+    meant = meant or [by_letters[letters] for letters in near]
+    return f" Did you mean {meant[0]!r}?" if meant else ""
+
+
+def _letters(name):
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 T = TypeVar("T", bound="Spec")
@@ -287,7 +340,9 @@ def resolve(
     if value in HasMethods(methods):
         return value
     names = ", ".join(repr(name) for name in sorted(registry))
-    hint = f" Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
+    hint = did_you_mean(value, registry)
+    if isinstance(value, type):
+        hint = f" Pass an instance: {value.__name__}()."
     raise ValueError(
         f"The {parameter!r} parameter of {owner} must be a str among {{{names}}} or "
         f"{HasMethods(methods)}. Got {value!r} instead.{hint}"

@@ -624,3 +624,125 @@ def test_assigned_weights_must_have_the_shapes_of_the_layers(name, X, y):
     with pytest.raises(ValueError, match=r"(weights|bias) of this network have the shapes"):
         setattr(clf, name, [np.zeros((3, 4)), np.zeros((2, 2))])
     np.testing.assert_equal(snapshot(clf, X), before)
+
+
+# -- names that are nearly right -------------------------------------------------------
+
+MEANT = [
+    ("activation", "ReLU", "relu"),
+    ("activation", "LeakyReLU", "leaky_relu"),
+    ("activation", "swish", "silu"),
+    ("activation", "linear", "identity"),
+    ("solver", "Adam", "adam"),
+    ("solver", "RMSProp", "rmsprop"),
+    ("solver", "L-BFGS", "lbfgs"),
+    ("solver", "adma", "adam"),
+    ("learning_rate", "Cosine", "cosine"),
+    ("learning_rate", "OneCycle", "one_cycle"),
+    ("learning_rate", "inverse_scaling", "invscaling"),
+    ("initializer", "xavier", "glorot_uniform"),
+    ("initializer", "HeNormal", "he_normal"),
+    ("error_convention", "target-minus-output", "target_minus_output"),
+    ("scoring", "balanced accuracy", "balanced_accuracy"),
+    ("scoring", "AUC", "roc_auc"),
+    ("engine", "Numba", "numba"),
+    ("batch_size", "Auto", "auto"),
+]
+MEANT_LOSSES = [
+    (BackpropClassifier, "cross_entropy", "log_loss"),
+    (BackpropClassifier, "categorical_crossentropy", "log_loss"),
+    (BackpropClassifier, "mse", "squared_error"),
+    (BackpropRegressor, "mse", "squared_error"),
+    (BackpropRegressor, "MAE", "absolute_error"),
+    (BackpropRegressor, "pinball", "quantile"),
+]
+
+
+def message_for(cls, **params):
+    with pytest.raises(ValueError, match=f"The '{next(iter(params))}' parameter") as error:
+        cls(**params).fit([[0.0], [1.0]], [0, 1])
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("parameter", "given", "meant"), MEANT)
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(
+    parameter, given, meant
+):
+    for cls in BackpropClassifier, BackpropRegressor:
+        message = message_for(cls, **{parameter: given})
+        assert message.endswith(f" Did you mean {meant!r}?")
+        assert cls(**{parameter: meant}).get_params()[parameter] == meant
+    if parameter == "activation":  # one per layer
+        assert f"Did you mean {meant!r}?" in message_for(cls, activation=[given])
+
+
+@pytest.mark.parametrize(("cls", "given", "meant"), MEANT_LOSSES)
+def test_a_loss_by_the_name_of_another_library_is_answered_with_ours(cls, given, meant):
+    assert message_for(cls, loss=given).endswith(f" Did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        (BackpropClassifier, {"activation": "fourier"}),
+        (BackpropRegressor, {"loss": "cross_entropy"}),  # no loss of a regressor
+        (BackpropClassifier, {"solver": 3}),
+        (BackpropClassifier, {"batch_size": "32"}),
+    ],
+)
+def test_nothing_is_suggested_for_what_resembles_nothing(cls, params):
+    assert "Did you mean" not in message_for(cls, **params)
+
+
+@pytest.mark.parametrize(
+    ("cls", "params", "match"),
+    [
+        (
+            BackpropClassifier,
+            {"activation": "leaky_relu", "activation__slope": 0.1},
+            r"activation='leaky_relu' is no object .*activation=LeakyRelu\(slope=0\.1\)",
+        ),
+        (
+            BackpropRegressor,
+            {"solver__momentum": 0.5},
+            "one that has a parameter 'momentum'",
+        ),
+        (
+            BackpropRegressor,
+            {"solver": "sgd", "solver__momentum": 0.5},
+            r"solver=SGD\(momentum=0\.5\)",
+        ),
+        (
+            BackpropClassifier,
+            {"loss__label_smoothing": 0.1},
+            r"loss=BinaryLogLoss\(label_smoothing=0\.1\) or LogLoss\(",
+        ),
+        (
+            BackpropRegressor,
+            {"loss": "huber", "loss__threshold": 2.0},
+            r"loss=Huber\(threshold=2\.0\)",
+        ),
+        (
+            BackpropClassifier,
+            {"learning_rate": "cosine", "learning_rate__floor": 0.1},
+            r"learning_rate=Cosine\(floor=0\.1\)",
+        ),
+        (
+            BackpropClassifier,
+            {"initializer__factor": 2.0},
+            r"initializer=GlorotUniform\(factor=2\.0\)",
+        ),
+        (
+            BackpropClassifier,
+            {"activation": ["relu"], "activation__slope": 0.1},
+            "Pass one",
+        ),
+        (BackpropClassifier, {"clip_norm__value": 0.1}, "clip_norm=None is no object"),
+    ],
+)
+def test_a_parameter_of_a_named_rule_says_how_it_is_set(cls, params, match):
+    estimator = cls()
+    before = estimator.get_params()
+    with pytest.raises(ValueError, match=match):
+        estimator.set_params(**params)
+    assert estimator.get_params() == before

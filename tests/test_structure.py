@@ -8,6 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 import warnings
 from dataclasses import fields
 from importlib import import_module
@@ -312,6 +313,22 @@ def test_public_names_exist():
     assert dir(skbackprop) == sorted(skbackprop.__all__)  # and nothing internal
     with pytest.raises(AttributeError, match="no attribute 'to_pytorch'"):
         _ = skbackprop.to_pytorch
+
+
+def test_advice_to_install_works_from_a_checkout_too():
+    """It names the packages, as the extras do; the name skbackprop is not published yet."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    known = {need for extra in project["optional-dependencies"].values() for need in extra}
+    advised = [
+        need
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for command in re.findall(
+            r"pip install ([^.:`]*(?:\.[0-9][^.:`]*)*)", path.read_text()
+        )
+        for need in re.findall(r'"([^"\s]+)"', command)
+    ]
+    assert len(advised) >= 7
+    assert set(advised) <= known
 
 
 @pytest.mark.parametrize(("former", "path"), MOVED.items())

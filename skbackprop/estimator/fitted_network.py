@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -78,6 +79,29 @@ class FittedNetwork(BaseEstimator):
 
     _doc_link_module = "skbackprop"
     _doc_link_template = f"{DOCUMENTATION}/generated/skbackprop.{{estimator_name}}.html"
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of the rules that are passed as objects.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; ``name__inner`` is the parameter `inner` of the object that
+            the parameter `name` holds, as ``solver__momentum`` of ``solver=SGD()``.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            For a name that does not exist, and for ``name__inner`` where the parameter
+            `name` holds a name, not an object.
+        """
+        rules.check_nested(params, self.get_params(deep=False))
+        return super().set_params(**params)
 
     @property
     def coefs_(self):

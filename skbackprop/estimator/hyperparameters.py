@@ -15,14 +15,25 @@ from ..activations import ACTIVATIONS, Activation
 from ..conventions import CONVENTIONS, ErrorConvention
 from ..engines import ENGINES, Damage, Engine, fastest
 from ..initializers import INITIALIZERS, Initializer
-from ..losses import Loss
+from ..losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 from ..network.network import Network
 from ..optimizers import OPTIMIZERS, Optimizer
-from ..rule import BOOL, INFINITY, Instance, Interval, Spec, build, complete, resolve
+from ..rule import (
+    BOOL,
+    INFINITY,
+    Instance,
+    Interval,
+    Spec,
+    build,
+    complete,
+    did_you_mean,
+    resolve,
+)
 from ..schedules import SCHEDULES, Schedule
 from ..training.state import Data, Plan
 
 __all__ = [
+    "check_nested",
     "check_parameters",
     "hidden_sizes",
     "in_numbers",
@@ -60,6 +71,16 @@ class Options:
         return f"a str among {{{', '.join(map(repr, sorted(self.names)))}}}"
 
 
+class Scorings(Options):
+    """What validation rows may be scored with, by name."""
+
+    def __init__(self):
+        super().__init__(("loss", *get_scorer_names()))
+
+    def __str__(self):
+        return "None, 'loss', a name of sklearn.metrics.get_scorer_names() or a callable"
+
+
 class Either:
     """One kind of value or another."""
 
@@ -68,6 +89,11 @@ class Either:
 
     def __contains__(self, value):
         return any(value in allowed for allowed in self.alternatives)
+
+    @property
+    def names(self):
+        """All strings among the values."""
+        return tuple(n for a in self.alternatives for n in getattr(a, "names", ()))
 
     def __str__(self):
         *most, last = map(str, self.alternatives)
@@ -137,6 +163,39 @@ def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
         _check(dict(zip(names, values, strict=True)), owner)
 
 
+# The rules that a name may stand for, by the parameter that takes it.
+NAMED = {
+    "activation": ACTIVATIONS,
+    "initializer": INITIALIZERS,
+    "learning_rate": SCHEDULES,
+    "loss": {**REGRESSOR_LOSSES, **CLASSIFIER_LOSSES},
+    "solver": OPTIMIZERS,
+}
+
+
+def check_nested(params: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Raise ValueError where ``name__inner`` is to be set on a rule that is no object."""
+    for key, value in params.items():
+        name, _, inner = key.partition("__")
+        outer = params.get(name, before.get(name))
+        if inner and name in before and not hasattr(outer, "set_params"):
+            raise ValueError(
+                f"{key} cannot be set: {name}={outer!r} is no object with parameters. "
+                f"{_how_to_set(name, outer, inner, value)}"
+            )
+
+
+def _how_to_set(name, outer, inner, value):
+    found = NAMED.get(name, {}).get(outer) if isinstance(outer, str) else None
+    found = found.values() if isinstance(found, Mapping) else [found]
+    classes = {getattr(made, "func", made) for made in found if made is not None}
+    taking = sorted(cls.__name__ for cls in classes if inner in cls._names)
+    if not taking:
+        return f"Pass one that has a parameter {inner!r} as {name}."
+    objects = " or ".join(f"{cls}({inner}={value!r})" for cls in taking)
+    return f"Pass the object instead of its name: {name}={objects}."
+
+
 def _is_plain_tuple(value):
     """Say whether the cache may take it; inside a tuple it would take a True for a 1."""
     return type(value) is tuple and all(type(v) in (str, int, float) for v in value)
@@ -167,13 +226,8 @@ def _check(parameters, owner):
 def _check_scoring(scoring, owner):
     if scoring is None or callable(scoring):
         return
-    require(
-        scoring in Options(("loss", *get_scorer_names())),
-        "scoring",
-        owner,
-        "None, 'loss', a name of sklearn.metrics.get_scorer_names() or a callable",
-        scoring,
-    )
+    allowed = Scorings()
+    require(scoring in allowed, "scoring", owner, allowed, scoring)
 
 
 def _check_engine(engine, owner):
@@ -194,6 +248,7 @@ def require(condition: bool, name: str, owner: str, allowed: Any, value: Any) ->
     if not condition:
         raise ValueError(
             f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
+            f"{did_you_mean(value, getattr(allowed, 'names', ()))}"
         )
 
 
@@ -289,8 +344,9 @@ def make_initializer(parameters: Mapping[str, Any], owner: str) -> Initializer:
     n_layers = len(hidden_sizes(parameters["hidden_layer_sizes"], owner)) + 1
     if getattr(initializer, "n_layers", None) not in (None, n_layers):
         raise ValueError(
-            f"{type(initializer).__name__} is for {in_numbers(initializer.n_layers, 'layer')}"
-            f", but the network has {n_layers}, the output layer included."
+            f"{type(initializer).__name__} is for "
+            f"{in_numbers(initializer.n_layers, 'layer')}, but the network has {n_layers}, "
+            "the output layer included."
         )
     return complete(initializer, {"factor": _glorot_factors(parameters, owner)})
 

@@ -240,7 +240,8 @@ def hidden_activations(estimator: Any, X: Any, layer: int = -1) -> NDArray:
     if not -n_hidden <= layer < n_hidden:
         raise ValueError(
             f"layer={layer} does not exist: the network has "
-            f"{in_numbers(n_hidden, 'hidden layer')}. Pass 0 for the first, -1 for the last."
+            f"{in_numbers(n_hidden, 'hidden layer')}. Pass 0 for the first, -1 for the "
+            "last."
         )
     return objective.hidden_activations(vector, X)[layer]
 

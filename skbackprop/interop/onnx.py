@@ -59,7 +59,9 @@ OPERATORS: dict[type[Spec], Callable[[Any, Any, Any], Any]] = {
 
 
 def to_onnx(estimator: Any) -> Any:
-    """Return a fitted estimator as an ONNX model. Needs ``pip install "skbackprop[onnx]"``.
+    """Return a fitted estimator as an ONNX model.
+
+    It needs ``pip install "onnx>=1.16" "skl2onnx>=1.18"``; the latter for pipelines only.
 
     The input is named "X", float32 of shape (n_samples, n_features). A classifier has the
     outputs "label", the labels of `predict` without a digit lost (as int64, uint64, float,
@@ -81,7 +83,7 @@ def to_onnx(estimator: Any) -> Any:
     Raises
     ------
     ImportError
-        If the extra is not installed.
+        If one of these is needed and not installed.
     ValueError
         If an activation or output activation has no ONNX operator here, because it is a
         class of your own; for labels that no ONNX type holds exactly, such as dates; and
@@ -338,5 +340,5 @@ def _imported(name):
         return import_module(name)
     except ImportError as error:
         raise ImportError(
-            f'ONNX export needs the package {name}: pip install "skbackprop[onnx]"'
+            f'ONNX export needs {name}: pip install "onnx>=1.16" "skl2onnx>=1.18"'
         ) from error
