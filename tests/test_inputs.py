@@ -283,7 +283,9 @@ def test_refit_on_an_array_forgets_the_names(X, y):
     assert not hasattr(reg, "feature_names_in_")
 
 
-@pytest.mark.parametrize("column", [pd.Series, pl.Series, list])
+@pytest.mark.parametrize(
+    "column", [pd.Series, pl.Series, list], ids=["pandas", "polars", "list"]
+)
 def test_y_and_weights_may_be_columns_of_a_frame(column, X, y):
     weight = np.arange(30) % 3 + 1.0
     expected = regressor(X, y, sample_weight=weight)

@@ -276,7 +276,7 @@ def constant_fitted(loss, y):
         ("quantile", np.median),
         (Quantile(quantile=0.8), lambda y: np.quantile(y, 0.8)),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_best_constant_is_the_statistic(loss, statistic, rng):
     """Of 101 rows the median is the 51st and the 0.8 quantile the 81st, not in between."""
