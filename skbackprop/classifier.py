@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from .activations import Activation
 from .engines import Engine
 from .estimator import hyperparameters as rules
-from .estimator.base import BaseBackprop, Request, has_partial_fit
+from .estimator.base import BaseBackprop, Request, has_partial_fit, warn
 from .estimator.input_validation import expand_class_weight
 from .estimator.labels import (
     Multilabel,
@@ -22,6 +23,7 @@ from .estimator.labels import (
     labels_of_classes,
     learn_labels,
     stored_labels,
+    sums_to_one,
 )
 from .initializers import Initializer
 from .losses import CLASSIFIER_LOSSES, Loss
@@ -417,7 +419,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             sparse, gives a multilabel classifier, where any positive number means yes.
 
         classes : array-like of shape (n_classes,) or None, default=None
-            All class labels that will ever come; needed in the first call.
+            All class labels that will ever come, each once; needed in the first call.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts; not negative. None: all the same.
@@ -432,7 +434,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         AttributeError
             If `solver` is "lbfgs".
         ValueError
-            As in `fit`, for unknown classes, if `early_stopping` is on, and if the
+            As in `fit`, for unknown classes, for `classes` that may be meant as
+            `sample_weight` (the third argument in scikit-learn's MLPClassifier since 1.7),
+            if `early_stopping` is on, and if the
             network cannot go on with this chunk because its shape changed.
         """
         if isinstance(self.class_weight, str):
@@ -579,6 +583,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     # -- what the base class asks for --------------------------------------------------
 
+    def _bounded(self, z):
+        largest = np.finfo(z.dtype).max  # with infinity a class is as sure
+        return np.clip(super()._bounded(z), -largest, largest)
+
     @property
     def _labels(self):
         """The labels, made of what is stored of them: plain arrays and strings."""
@@ -596,7 +604,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             if fresh:
                 self._hold(learn_labels(y, request.classes, request.incremental))
             elif request.classes is not None:
-                self._labels.check_classes(request.classes)
+                self._labels.check_classes(request.classes, y)
             labels = self._labels
             labels.check(y, must_have_all=not (fresh or request.incremental))
         return labels.encode(y[place.own], labels.n_outputs(self._make_loss()))
@@ -624,9 +632,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return weight[place.own]
 
     def _make_loss(self):
-        return rules.make_loss(
-            self.loss, CLASSIFIER_LOSSES, self._kind, type(self).__name__
-        )
+        return self._loss_of(self._labels)
+
+    def _loss_of(self, labels):
+        owner = type(self).__name__
+        return rules.make_loss(self.loss, CLASSIFIER_LOSSES, labels.kind, owner)
 
     def _score_output(self, output, target, sample_weight):
         return self._labels.accuracy(output, target, sample_weight)
@@ -636,9 +646,23 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def _strata(self, target):
         strata = self._share.gather(self._labels.strata(target))
-        return strata, 0 if strata is None else len(np.unique(strata))
+        if strata is None:
+            return None, 0
+        found, counts = np.unique(strata, return_counts=True)
+        if counts.min() == 1:
+            alone = ", ".join(map(repr, self.classes_[found[counts == 1]].tolist()))
+            warn(
+                f"early_stopping sets rows aside, but of class {alone} there is only one "
+                "row: if it is set aside, the class is never predicted, and otherwise it "
+                "is not validated. Pass X_val and y_val, or more rows of it.",
+                UserWarning,
+            )
+        return strata, len(found)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        with suppress(ValueError):  # of a loss that `fit` refuses
+            loss = self._loss_of(Multilabel)
+            is_for_labels = not sums_to_one(loss)
+            tags.classifier_tags.multi_label = is_for_labels and self.class_weight is None
         return tags

@@ -50,8 +50,9 @@ class Loss(Protocol):
     A loss may also have `check_target(target)`, which raises ValueError for values
     outside its domain, `log_predict(z, out)`, the logarithm of its output without
     cancellation, `link`, the output activation as an object, of which `input_gradient`
-    and a trace take the derivative, and `n_binary_outputs`, the number of outputs for two
-    classes (2 when it says nothing).
+    and a trace take the derivative, `n_binary_outputs`, the number of outputs for two
+    classes (2 when it says nothing), and `positive_only`, which is True where targets
+    must be positive.
     """
 
     def predict(self, z: NDArray, out: NDArray) -> None:
@@ -249,6 +250,7 @@ class Poisson(Spec):
 
     link = Exponential()
     output_activation = "exp"
+    positive_only = True
 
     def check_target(self, target):
         if (target < 0).any():
@@ -276,6 +278,7 @@ class Gamma(Spec):
 
     link = Exponential()
     output_activation = "exp"
+    positive_only = True
 
     def check_target(self, target):
         if (target <= 0).any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from .activations import Activation
 from .engines import Engine
 from .estimator import hyperparameters as rules
 from .estimator.base import BaseBackprop, Request, has_partial_fit
+from .estimator.fitted_network import raise_overflow
 from .initializers import Initializer
 from .losses import REGRESSOR_LOSSES, Loss
 from .optimizers import Optimizer
@@ -416,6 +418,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             The outputs of the network.
         """
         output = self._output(X)
+        if not np.isfinite(output).all():
+            raise_overflow(output)
         return output[:, 0] if output.shape[1] == 1 else output
 
     @classmethod
@@ -485,4 +489,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        with suppress(ValueError):  # of a loss that `fit` refuses
+            loss = self._make_loss()
+            tags.target_tags.positive_only = getattr(loss, "positive_only", False)
         return tags

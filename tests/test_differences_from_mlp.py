@@ -140,10 +140,11 @@ def test_mlp_stratifies_two_classes_only():
     assert any(abs(expected - loss) > 1e-6 for expected, loss in pairs)
 
 
-def test_early_stopping_bears_a_class_of_one_member(X):
+def test_early_stopping_bears_a_class_of_one_member_and_names_it(X):
     y = np.arange(40) == 0
     settings = {"early_stopping": True, "max_iter": 2, "random_state": 0}
-    assert BackpropClassifier((5,), **settings).fit(X, y).t_ == 2 * 36
+    with pytest.warns(UserWarning, match="of class True there is only one row"):
+        assert BackpropClassifier((5,), **settings).fit(X, y).t_ == 2 * 36
     with pytest.raises(ValueError, match="least populated class"):
         MLPClassifier((5,), **settings).fit(X, y)
 

@@ -36,7 +36,7 @@ from .input_validation import (
     split_rows,
 )
 
-__all__ = ["BaseBackprop", "Request", "has_partial_fit"]
+__all__ = ["BaseBackprop", "Request", "has_partial_fit", "warn"]
 
 AUTO_BATCH_SIZE = 200
 CURVES = (
@@ -217,7 +217,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         self._conclude(state)
 
     def _check_parameters(self, request):
-        rules.check_parameters(vars(self), type(self).__name__)
+        rules.check_parameters(self._parameters(), type(self).__name__)
         if request.incremental and self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True: a chunk is not a data "
@@ -249,7 +249,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         )
         suspicion = may_be_cut(X, data.X)
         if suspicion is not None:
-            _warn(suspicion, UserWarning)
+            warn(suspicion, UserWarning)
         try:
             target = self._encode(y, Request(X, y, incremental=True), fresh=False)
         except ValueError as error:
@@ -287,7 +287,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         hidden = rules.hidden_sizes(self.hidden_layer_sizes, owner)
         sizes = [data.X.shape[1], *hidden, data.target.shape[1]]
         if state is None:
-            initializer = rules.make_initializer(vars(self), owner)
+            initializer = rules.make_initializer(self._parameters(), owner)
             return self._new_state(sizes, data.X.dtype, initializer)
         if sizes != state.layer_sizes:
             raise ValueError(
@@ -306,7 +306,6 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         network.fill(state.vector, initializer, rng)
         self.best_validation_score_ = None
         self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
-        self.out_activation_ = getattr(self._make_loss(), "output_activation", "custom")
         return state
 
     def _begin_curves(self, state, validates):
@@ -357,7 +356,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                 if is_over:
                     break
             else:
-                _warn(f"Not converged after max_iter={self.max_iter} epochs. {REMEDY}")
+                warn(f"Not converged after max_iter={self.max_iter} epochs. {REMEDY}")
             reports.close()  # gives the work arrays back
             self._warn_of_problems(plan.objective, state, before, data)
         except KeyboardInterrupt:
@@ -398,7 +397,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if not state.watches_score:
             state.best = max(state.best, -self.loss_)
         if not result.success:
-            _warn(f"L-BFGS stopped with the message {result.message!r}. {REMEDY_LBFGS}")
+            warn(f"L-BFGS stopped with the message {result.message!r}. {REMEDY_LBFGS}")
 
     def _go_back(self, snapshot, state):
         """Undo an epoch that was interrupted; without one before it, raise again."""
@@ -409,7 +408,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             if getattr(self, name) is not None:
                 del getattr(self, name)[n_epochs:]
         self.loss_ = self.loss_curve_[-1]
-        _warn(
+        warn(
             f"Training interrupted by user: it stopped with the parameters of epoch "
             f"{state.epoch}, the last complete one."
         )
@@ -432,7 +431,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         return Patience(tol=self.tol, patience=n_epochs, keep_best=state.watches_score)
 
     def _plan(self, state, incremental):
-        parameters, owner = vars(self), type(self).__name__
+        parameters, owner = self._parameters(), type(self).__name__
         optimizer = rules.make_optimizer(parameters, owner)
         return Plan(
             objective=self._objective(state.layer_sizes),
@@ -463,7 +462,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if is_auto:
             return min(AUTO_BATCH_SIZE, n_train)
         if self.batch_size > n_train and not incremental:
-            _warn(
+            warn(
                 f"batch_size={self.batch_size} is larger than the {n_train} training "
                 f"rows: every batch has {n_train} rows.",
                 UserWarning,
@@ -534,7 +533,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
             if self._is_poor(objective.output(state.vector, X), target):
                 for sentence in diagnose(objective, state.vector, before, X):
-                    _warn(sentence)
+                    warn(sentence)
 
     def _conclude(self, state):
         """Set the attributes that tell of the whole training."""
@@ -634,7 +633,7 @@ def _is_lbfgs(solver):
     return isinstance(solver, str) and solver == "lbfgs"
 
 
-def _warn(sentence, category=ConvergenceWarning):
+def warn(sentence, category=ConvergenceWarning):
     """Warn at the line that called this package."""
     # scikit-learn's decorator for callbacks stands in between
     inside = {__package__, __package__.partition(".")[0], "sklearn.callback"}

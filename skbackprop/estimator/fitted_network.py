@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
+from ..engines import ENGINES
 from ..network.network import Network
 from ..network.objective import Objective
 from ..training.state import State
@@ -22,6 +25,7 @@ __all__ = [
     "RUNNING",
     "FittedNetwork",
     "OtherVersionWarning",
+    "raise_overflow",
     "warn_of_other_version",
 ]
 
@@ -61,6 +65,21 @@ def warn_of_other_version(version: str, owner: str) -> None:
             original_sklearn_version=version,
         )
         warnings.warn(warning, stacklevel=3)
+
+
+@lru_cache(maxsize=64)
+def _parameter_names(cls):
+    return tuple(inspect.signature(cls).parameters)
+
+
+def raise_overflow(output):
+    """Raise ValueError for rows whose output is too large for the precision."""
+    rows = np.flatnonzero(~np.isfinite(output).all(axis=1))
+    raise ValueError(
+        f"The outputs of {len(rows)} rows, the first of them row {rows[0]}, are too large "
+        f"for {output.dtype}: the values of X there are, or the weights are not finite. "
+        "Scale X, for example with StandardScaler."
+    )
 
 
 class WritableViews(list):
@@ -122,10 +141,30 @@ class FittedNetwork(BaseEstimator):
         self._copy_in("bias", arrays)
 
     @property
+    def out_activation_(self):
+        """Activation of the output layer, the link of the loss."""
+        self._check_fitted()
+        return getattr(self._make_loss(), "output_activation", "custom")
+
+    @out_activation_.setter
+    def out_activation_(self, value):
+        raise AttributeError(
+            f"out_activation_ cannot be set: it belongs to loss={self.loss!r}. For other "
+            f"outputs of the same weights use {type(self).__name__}.from_weights with "
+            "another loss, for example loss=SquaredError(link=Identity())."
+        )
+
+    def _check_fitted(self):
+        if "_state" not in vars(self):
+            raise AttributeError(
+                f"This {type(self).__name__} is not fitted yet. An estimator of weights "
+                f"that you have is made by {type(self).__name__}.from_weights."
+            )
+
+    @property
     def _vector(self):
         """The parameters that predict: the best ones after early stopping."""
-        if "_state" not in vars(self):
-            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
+        self._check_fitted()
         best = self._state["best_vector"]
         return self._state["vector"] if best is None else best
 
@@ -146,6 +185,10 @@ class FittedNetwork(BaseEstimator):
                 )
             for view, array in zip(views, arrays, strict=True):
                 view[...] = array
+
+    def _parameters(self):
+        """Return the constructor parameters; faster than `get_params`."""
+        return {name: getattr(self, name) for name in _parameter_names(type(self))}
 
     def _network(self, layer_sizes):
         return rules.make_network(
@@ -171,7 +214,14 @@ class FittedNetwork(BaseEstimator):
     def _net_output(self, X):
         """Check X; return the objective and the net input of the output layer."""
         objective, vector, X = self._open_rows(X)
-        return objective, objective.net_output(vector, X)
+        z = objective.net_output(vector, X)
+        return objective, z if np.isfinite(z).all() else self._bounded(z)
+
+    def _bounded(self, z):
+        """Return net inputs without infinity where that makes sense; NaN never does."""
+        if np.isnan(z).any():
+            raise_overflow(z)
+        return z
 
     def _output(self, X):
         """Return the output of the network, shape (n_rows, n_outputs)."""
@@ -199,5 +249,8 @@ class FittedNetwork(BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        engine = (
+            self.engine if not isinstance(self.engine, str) else ENGINES.get(self.engine)
+        )
+        tags.input_tags.sparse = getattr(engine, "takes_sparse", True)
         return tags

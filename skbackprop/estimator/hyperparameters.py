@@ -302,8 +302,8 @@ def make_dropout(value: Any, n_hidden: int, owner: str) -> list[float]:
 
 
 def _is_sequence(value):
-    if isinstance(value, np.ndarray):
-        return value.ndim > 0
+    if hasattr(value, "__array__"):  # of NumPy, or a Series or an Index of pandas
+        return np.ndim(value) > 0
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 

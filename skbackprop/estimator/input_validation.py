@@ -23,13 +23,16 @@ from ..training.process_group import ALONE, Share
 __all__ = [
     "check_backprop",
     "check_classes",
+    "check_label_type",
     "check_rows",
     "check_rows_and_y",
     "check_sample_weight",
     "check_target",
     "expand_class_weight",
     "may_be_cut",
+    "may_be_weights",
     "split_rows",
+    "without_extension",
 ]
 
 # They cut every argument of `fit` that has as many rows as X, as they cut X.
@@ -54,7 +57,7 @@ def check_rows_and_y(estimator, X, y, dtype, may_be_empty):
     return validate_data(
         estimator,
         X,
-        y,
+        without_extension(y),
         accept_sparse="csr",
         multi_output=True,
         y_numeric=is_regressor(estimator),
@@ -114,6 +117,10 @@ def check_backprop(estimator, function: str) -> None:
 
 def check_target(target: NDArray, loss) -> None:
     """Raise ValueError for targets that the precision or the loss cannot take."""
+    if np.isnan(target).any():
+        raise ValueError(
+            "y has missing values (None or NaN). Leave these rows out, or fill them in."
+        )
     if not np.isfinite(target).all():
         raise ValueError(
             f"y contains values too large for {target.dtype}, the precision of X. Scale y, "
@@ -153,10 +160,71 @@ def expand_class_weight(
     return per_class[indices]
 
 
-def check_classes(classes) -> NDArray:
-    """Return the sorted class labels."""
-    labels = check_array(classes, ensure_2d=False, dtype=None, input_name="classes")
-    return unique_labels(column_or_1d(labels))
+def check_classes(classes, y: NDArray) -> NDArray:
+    """Return the sorted class labels; `y` are the labels of the rows that came with them.
+
+    `partial_fit` of scikit-learn's MLPClassifier has had `sample_weight` in their place
+    since 1.7, so what may be weights is refused.
+    """
+    if np.ndim(classes) == 0 and not issparse(classes):
+        raise ValueError(
+            f"classes must be one-dimensional, a list or an array. Got {classes!r}: of a "
+            "set or a dict pass sorted(...)."
+        )
+    labels = check_array(
+        without_extension(classes), ensure_2d=False, dtype=None, input_name="classes"
+    )
+    labels = column_or_1d(labels)
+    check_label_type(labels, "classes")
+    n_different, hint = len(np.unique(labels)), may_be_weights(labels, y)
+    if n_different < len(labels):
+        raise ValueError(
+            f"classes must name each class once, as np.unique(y) does, but holds "
+            f"{len(labels)} values of which {n_different} differ.{hint}"
+        )
+    if hint and labels.dtype.kind == "f" and y.dtype.kind in "iub":
+        raise ValueError(f"classes are numbers with a decimal point, y is not.{hint}")
+    return unique_labels(labels)
+
+
+def may_be_weights(classes, y: NDArray) -> str:
+    """Say in a sentence what `classes` may be if there is one for each row."""
+    if len(classes) != y.shape[0]:
+        return ""
+    return (
+        " There are as many as rows of X: if they are weights of the rows, pass them as "
+        "partial_fit(X, y, sample_weight=...). The third argument is classes."
+    )
+
+
+def without_extension(values: Any) -> Any:
+    """Return values of a pandas type of its own, as Int64, in the NumPy type they have."""
+    dtype = getattr(getattr(values, "dtype", None), "numpy_dtype", None)
+    if not isinstance(dtype, np.dtype) or values.isna().any():
+        return values
+    return values.to_numpy(dtype=dtype)
+
+
+def check_label_type(labels, name: str) -> None:
+    """Raise ValueError for class labels that no network can learn, saying why."""
+    kind = labels.dtype.kind
+    kinds = {type(label) for label in labels.ravel()} if kind == "O" else ()
+    if kind == "S" or bytes in kinds:
+        raise ValueError(
+            f"{name} has labels of bytes, which are not supported. Decode them, for "
+            "example by np.char.decode(labels.astype(bytes))."
+        )
+    if type(None) in kinds:
+        raise ValueError(
+            f"{name} has the label None, where a label is missing. Leave these rows out, "
+            "or give them a label of their own."
+        )
+    if str in kinds and not all(issubclass(one, str) for one in kinds):
+        names = ", ".join(sorted(one.__name__ for one in kinds))
+        raise ValueError(
+            f"The labels in {name} must be of one kind, all strings or all numbers. They "
+            f"are of the types {names}."
+        )
 
 
 def check_sample_weight(sample_weight, X, share: Share = ALONE) -> NDArray | None:

@@ -29,7 +29,7 @@ from sklearn.utils.multiclass import (
 from ..activations import Sigmoid
 from ..losses import Loss
 from ..network.objective import Objective
-from .input_validation import check_classes
+from .input_validation import check_classes, check_label_type, may_be_weights
 
 __all__ = [
     "Binary",
@@ -41,6 +41,7 @@ __all__ = [
     "labels_of_classes",
     "learn_labels",
     "stored_labels",
+    "sums_to_one",
 ]
 
 
@@ -61,12 +62,13 @@ class Labels(ABC):
         """Say whether there is a loss that wants this many outputs."""
         return n_outputs == len(self.classes)
 
-    def check_classes(self, classes: Any) -> None:
+    def check_classes(self, classes: Any, y: Any) -> None:
         """Raise ValueError for other classes than these."""
-        if not np.array_equal(self.classes, check_classes(classes)):
+        if not np.array_equal(self.classes, check_classes(classes, y)):
             raise ValueError(
                 f"classes={classes!r} differs from the classes of the first call, "
                 f"{self.classes}. Leave classes out, or begin a new estimator."
+                f"{may_be_weights(classes, y)}"
             )
 
     @abstractmethod
@@ -181,10 +183,10 @@ class Multiclass(Labels):
 
     def probabilities(self, objective, z):
         output = objective.link(z)
-        return _not_zero(output if _sums_to_one(objective.loss) else _shares(output))
+        return _not_zero(output if sums_to_one(objective.loss) else _shares(output))
 
     def is_probability(self, loss):
-        return super().is_probability(loss) and _sums_to_one(loss)
+        return super().is_probability(loss) and sums_to_one(loss)
 
     def strata(self, target):
         return self.decided(target)
@@ -208,7 +210,7 @@ class Binary(Multiclass):
         return getattr(loss, "n_binary_outputs", 2)
 
     def may_have(self, n_outputs):
-        return n_outputs in (1, 2)
+        return n_outputs in (1, 2) and len(self.classes) <= 2
 
     def encode(self, y, n_outputs):
         if n_outputs == 1:
@@ -298,7 +300,7 @@ def learn_labels(y: Any, classes: Any, is_chunk: bool) -> Labels:
     is_multilabel = y.ndim == 2 and y.dtype.kind in "biuf"
     if is_multilabel:
         _check_indicators(y)
-    else:
+    elif classes is None or y.ndim == 2:  # else y is held against the classes
         _check_column(y)
     if is_chunk and classes is None:
         raise ValueError(
@@ -307,7 +309,7 @@ def learn_labels(y: Any, classes: Any, is_chunk: bool) -> Labels:
         )
     if is_multilabel:
         return Multilabel(np.arange(y.shape[1]), issparse(y))
-    return labels_of_classes(check_classes(classes) if is_chunk else unique_labels(y))
+    return labels_of_classes(check_classes(classes, y) if is_chunk else unique_labels(y))
 
 
 def _check_column(y):
@@ -332,7 +334,15 @@ def stored_labels(kind: str, classes: NDArray, is_sparse: bool) -> Labels:
 
 def label_column(y: Any) -> Any:
     """Return y with one label per row as one-dimensional, with a warning if it was not."""
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim == 2 and y.shape[1] == 1:
+        if issparse(y):
+            raise ValueError(
+                "y is a sparse column, but class labels must be dense. Pass "
+                "y.toarray().ravel()."
+            )
+        y = column_or_1d(y, warn=True)
+    check_label_type(y, "y")
+    return y
 
 
 @contextmanager
@@ -371,7 +381,7 @@ def _check_indicators(y):
         )
 
 
-def _sums_to_one(loss):
+def sums_to_one(loss: Any) -> bool:
     """Say whether the outputs of a row are the probabilities of classes."""
     return getattr(loss, "output_activation", "") == "softmax"
 

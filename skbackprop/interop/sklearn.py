@@ -262,11 +262,11 @@ def _learning_rate(estimator):
 
 
 def _optimizer(estimator):
-    return rules.make_optimizer(vars(estimator), type(estimator).__name__)
+    return rules.make_optimizer(estimator._parameters(), type(estimator).__name__)
 
 
 def _schedule(estimator):
-    return rules.make_schedule(vars(estimator), type(estimator).__name__)
+    return rules.make_schedule(estimator._parameters(), type(estimator).__name__)
 
 
 # -- to scikit-learn: fitted attributes ------------------------------------------------

@@ -22,6 +22,8 @@ class Engine(Protocol):
 
     `skbackprop.training.loop.train` shuffles, and counts epochs and rows.
 
+    One that takes dense X only says so with ``takes_sparse = False``.
+
     An engine that trains together with other processes also has ``share()``, which tells
     the estimator about their rows: see `skbackprop.training.process_group`.
     """

@@ -29,6 +29,8 @@ _tried: dict[tuple, str | None] = {}
 class NumbaEngine(Spec):
     """Gives the numbers of the NumPy engine to rounding, and releases the GIL."""
 
+    takes_sparse = False
+
     def why_not(self, plan: Plan, data: Data) -> str | None:
         from .translation import obstacle
 
