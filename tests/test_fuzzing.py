@@ -36,6 +36,7 @@ def quiet():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "Got `batch_size` less|batch_size=")
+        warnings.filterwarnings("ignore", "early_stopping sets rows aside, but of class")
         # scikit-learn's own words for a table that has names, or a column taken for a row
         warnings.filterwarnings("ignore", "X has feature names|X does not have valid feat")
         warnings.simplefilter("ignore", DataConversionWarning)
