@@ -10,7 +10,7 @@ import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from math import log2, sqrt
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +42,7 @@ OWN_PARAMETERS = {
     "n_members": rules.COUNT,
     "n_bins": rules.COUNT,
     "max_time": rules.Either((rules.POSITIVE, rules.NONE)),
+    "verbose": rules.ALLOWED["verbose"],
 }
 
 
@@ -138,6 +139,11 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         for name, allowed in OWN_PARAMETERS.items():
             value = getattr(self, name)
             rules.require(value in allowed, name, owner, allowed, value)
+        if isinstance(self.cv, (Real, str)):
+            raise ValueError(
+                f"The 'cv' parameter of {owner} must be a splitter, a list of splits or "
+                f"None. Got {self.cv!r} instead; the number of folds is n_members."
+            )
         member = self._make_member(0, seed=self.random_state, batch_size=self.batch_size)
         rules.check_parameters(vars(member), owner)
 
@@ -199,7 +205,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _train_members(self, rows, validation, folds, rng, progress):
         """Train the members; return their outputs for the rows held out from each."""
-        batch_size = self._batch_size(len(rows.X))
+        batch_size = self._batch_size(min(len(fold.train) for fold in folds), len(rows.X))
         seeds = rng.randint(2**31 - 1, size=len(folds))
         members = [
             self._make_member(i, seed=int(seed), batch_size=batch_size)
@@ -222,14 +228,13 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_iter_ = np.array([member.n_iter_ for member in self.members_])
         return outputs
 
-    def _batch_size(self, n_rows):
+    def _batch_size(self, n_train, n_rows):
         """Return the rows of a batch: a power of two that makes about 16 steps an epoch."""
         if self.batch_size != "auto":
             return self.batch_size
-        if n_rows < ONE_BATCH:
-            return "auto"  # all of them
         wanted = 2 ** round(log2(n_rows / STEPS_PER_EPOCH))
-        return min(max(wanted, SMALLEST_BATCH), LARGEST_BATCH)
+        wanted = min(max(wanted, SMALLEST_BATCH), LARGEST_BATCH)
+        return "auto" if n_rows < ONE_BATCH or n_train < wanted else wanted
 
     def _make_member(self, i, *, seed, batch_size):
         activation = self.activation
@@ -316,6 +321,7 @@ def _quiet_members():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("error", "Training interrupted", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "X_val has as many rows", UserWarning)
         try:
             yield
         except ConvergenceWarning as interrupted:

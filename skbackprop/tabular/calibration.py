@@ -35,7 +35,7 @@ def fit_temperature(
         return np.average(expected - of_true, weights=weight)
 
     lowest, highest = slope(1 / HOTTEST), slope(1 / COLDEST)
-    if lowest == highest:  # a single class: nothing depends on it
+    if lowest == highest == 0:  # a single class: nothing depends on it
         return 1.0
     if lowest >= 0 or highest <= 0:
         return HOTTEST if lowest >= 0 else COLDEST
