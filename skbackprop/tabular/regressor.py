@@ -41,14 +41,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ``GroupKFold(8)`` with `groups` in `fit`, where rows of a group are alike. None
         cuts at random.
 
-    hidden_layer_sizes : int or sequence of int, default=(128, 128)
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
         Number of units of each hidden layer.
 
     activation : str, object or sequence of them, default="auto"
         "auto" has members of "relu" and of "silu" in turn. All else is for every member,
         as in :class:`BackpropRegressor`: one for all hidden layers or one for each.
 
-    n_bins : int, default=24
+    n_bins : int, default=16
         Largest number of bins of a numeric column, as in
         :class:`~skbackprop.preprocessing.PiecewiseLinearEncoder`.
 
@@ -68,7 +68,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     max_iter : int, default=200
         Largest number of epochs of a member.
 
-    n_iter_no_change : int or inf, default=20
+    n_iter_no_change : int or inf, default=12
         Patience: epochs without a better score in the fold that are borne. The weights of
         the best epoch are kept.
 
@@ -183,14 +183,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         *,
         n_members: int = 8,
         cv: Any = None,
-        hidden_layer_sizes: int | Sequence[int] = (128, 128),
+        hidden_layer_sizes: int | Sequence[int] = (128, 64),
         activation: str | Activation | Sequence[str | Activation] = "auto",
-        n_bins: int = 24,
+        n_bins: int = 16,
         learning_rate_init: float = 0.003,
         weight_decay: float = 1.0,
         batch_size: int | str = "auto",
         max_iter: int = 200,
-        n_iter_no_change: float = 20,
+        n_iter_no_change: float = 12,
         max_time: float | None = None,
         categorical_features: Any = "from_dtype",
         scoring: str | Callable[..., float] | None = "loss",

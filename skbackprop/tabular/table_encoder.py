@@ -13,13 +13,16 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from ..preprocessing import PiecewiseLinearEncoder, check_weight, smooth_clip
+from ..preprocessing import PiecewiseLinearEncoder, check_weight
 from .columns import CATEGORY, Table, read_table
 
 __all__ = ["TableEncoder"]
 
 RARE = 5  # rows; categories of fewer are taken together
 MOST_CATEGORIES = 256  # of one column; the rarest beyond that are taken together
+IN_CATEGORY = (
+    2  # what a row's category has in its column; about what standardised ones have
+)
 ROWS_AT_ONCE = 4096  # whose parts are copied into the matrix
 
 
@@ -28,16 +31,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Numbers: a missing value becomes the median and, where there were any in `fit`, sets
     an indicator beside it; then :class:`~skbackprop.preprocessing.PiecewiseLinearEncoder`.
-    Categories: one column for each, standardised; a missing value is a category like
-    others, those of fewer than 5 rows are one together, and those never seen belong to
-    them, or are none.
+    Categories: one column for each, which holds 2 in its rows, as large as numbers are; a
+    missing value is a category like others, those of fewer than 5 rows are one together,
+    and those never seen belong to them, or are none.
 
     Parameters
     ----------
     categorical_features : "from_dtype", array-like of str, int or bool, or None
         Which columns hold categories, as in :class:`TabularClassifier`.
 
-    n_bins : int, default=24
+    n_bins : int, default=16
         Largest number of bins of a numeric column.
 
     dtype : NumPy dtype, default="float32"
@@ -60,9 +63,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     one_hot_ : OneHotEncoder or None
         The encoder of the categorical columns; None where there are none.
 
-    one_hot_values_ : ndarray of shape (2, n_categories)
-        What a column of a category holds where a row is not of it, and where it is.
-
     n_features_in_ : int
         Number of columns of X.
 
@@ -74,7 +74,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self,
         categorical_features: Any = "from_dtype",
         *,
-        n_bins: int = 24,
+        n_bins: int = 16,
         dtype: DTypeLike = "float32",
     ) -> None:
         self.categorical_features = categorical_features
@@ -108,13 +108,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def batches(self, table: Table) -> Iterator[tuple[slice, NDArray]]:
         """Yield the matrix in parts of bounded size, and where they lie."""
         numbers, one_hot = self._numbers(table), self._one_hot(table)
-        no, yes = self.one_hot_values_
         for rows in gen_batches(table.n_rows, ROWS_AT_ONCE):
             parts = []
             if numbers is not None:
                 parts.append(self.piecewise_linear_.transform(numbers[rows]))
             if one_hot is not None:
-                parts.append(no + one_hot[rows].toarray() * (yes - no))
+                parts.append(IN_CATEGORY * one_hot[rows].toarray())
             yield rows, np.hstack(parts)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray:
@@ -178,19 +177,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _fit_categories(self, table, weight):
         self.one_hot_ = None
-        self.one_hot_values_ = np.empty((2, 0))
         if len(self.categorical_):
             self.one_hot_ = OneHotEncoder(
                 handle_unknown="infrequent_if_exist",
                 min_frequency=RARE,
                 max_categories=MOST_CATEGORIES,
                 dtype=self.dtype,
-            )
-            one_hot = self.one_hot_.fit_transform(self._read_categories(table))
-            share = one_hot.T @ weight / weight.sum()
-            deviation = np.sqrt(share * (1 - share))
-            values = np.repeat([[0.0], [1.0]], len(share), axis=1)
-            self.one_hot_values_ = smooth_clip(values, share, deviation).astype(self.dtype)
+            ).fit(self._read_categories(table)[weight > 0])
 
     def _one_hot(self, table):
         """Return the sparse columns of the categories; None without."""
