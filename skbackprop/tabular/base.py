@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
+from dataclasses import replace
 from math import log2, sqrt
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._version import __version__
+from ..engines import ENGINES, fastest
 from ..estimator import hyperparameters as rules
 from ..estimator.callbacks import CallbackSupportMixin, with_callbacks
 from ..estimator.fitted_network import DOCUMENTATION, RUNNING, warn_of_other_version
@@ -211,6 +213,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             self._make_member(i, seed=int(seed), batch_size=batch_size)
             for i, seed in enumerate(seeds)
         ]
+        self._choose_engine(members, rows)
         n_at_once = min(effective_n_jobs(self.n_jobs), len(folds))
         clock = Clock(self.max_time, len(folds), n_at_once)
         training = Training(rows, validation, clock, self._method, self.verbose)
@@ -227,6 +230,16 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         self.members_, outputs = map(list, zip(*trained, strict=True))
         self.n_iter_ = np.array([member.n_iter_ for member in self.members_])
         return outputs
+
+    def _choose_engine(self, members, rows):
+        """Let members be compiled where that pays for all of them together."""
+        if isinstance(self.engine, str) and self.engine == "auto":
+            plan, _, data = members[0]._open_step(rows.X, rows.y)
+            plan = replace(plan, max_epochs=self.max_iter)
+            name = fastest(plan, data, n_trainings=len(members))
+            if ENGINES[name]().why_not(plan, data) is None:
+                for member in members:
+                    member.engine = name
 
     def _batch_size(self, n_train, n_rows):
         """Return the rows of a batch: a power of two that makes about 16 steps an epoch."""

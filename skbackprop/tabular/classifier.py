@@ -99,7 +99,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         :class:`BackpropClassifier`. It changes no result.
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
-        What runs the epochs of the members, as in :class:`BackpropClassifier`.
+        What runs the epochs of the members, as in :class:`BackpropClassifier`. "auto"
+        takes the compiled engine where that pays for all of them together.
 
     n_jobs : int or None, default=None
         Members trained at the same time, in threads, or in processes inside

@@ -93,7 +93,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         :class:`BackpropRegressor`. It changes no result.
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
-        What runs the epochs of the members, as in :class:`BackpropRegressor`.
+        What runs the epochs of the members, as in :class:`BackpropRegressor`. "auto"
+        takes the compiled engine where that pays for all of them together.
 
     n_jobs : int or None, default=None
         Members trained at the same time, in threads, or in processes inside

@@ -36,10 +36,10 @@ class NumbaEngine(Spec):
 
         return obstacle(plan, data) or _why_not_compiled(plan, data)
 
-    def pays(self, plan: Plan, data: Data) -> bool:
-        """Say whether a training of usual length saves more time than the start takes.
+    def pays(self, plan: Plan, data: Data, n_trainings: int = 1) -> bool:
+        """Say whether trainings of usual length save more time than the start takes.
 
-        Usual, but no longer than the training may be.
+        Usual, but no longer than a training may be.
         """
         from .translation import obstacle
 
@@ -48,7 +48,8 @@ class NumbaEngine(Spec):
         n_steps = math.ceil(data.X.shape[0] / plan.batch_size)
         n_parameters = plan.objective.network.n_parameters
         per_step = SAVED_PER_STEP + SAVED_PER_PARAMETER * n_parameters
-        return min(USUAL_EPOCHS, plan.max_epochs) * n_steps * per_step > START
+        n_epochs = n_trainings * min(USUAL_EPOCHS, plan.max_epochs)
+        return n_epochs * n_steps * per_step > START
 
     def reduce(self, array):
         return array
