@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 __all__ = ["ChunkReport", "train_on_chunks"]
 
@@ -82,8 +85,9 @@ def train_on_chunks(
     Raises
     ------
     ValueError
-        If the checkpoint is that of another estimator, or of one with other parameters,
-        and if a pass has no chunks.
+        If the checkpoint cannot be read, is that of another estimator, or of one with
+        other parameters, and if a pass has no chunks. Parameters without effect on
+        `partial_fit`, as `verbose`, may differ.
 
     Examples
     --------
@@ -122,6 +126,17 @@ def train_on_chunks(
             file.save((n_pass, n_chunk, n_done))
 
 
+# Parameters that `partial_fit` does not use, or only to print.
+WITHOUT_EFFECT = {
+    "max_fun",
+    "scoring",
+    "target_loss",
+    "validation_fraction",
+    "verbose",
+    "warm_start",
+}
+
+
 class _Checkpoint:
     """A file with an estimator and how far its training has come."""
 
@@ -129,10 +144,7 @@ class _Checkpoint:
         self.path, self.estimator = path, estimator
         self.written = path.with_name(path.name + ".part")
         # before training, which moves a RandomState among the parameters
-        self.parameters = {
-            name: pickle.dumps(value)
-            for name, value in estimator.get_params(deep=False).items()
-        }
+        self.parameters = deepcopy(estimator.get_params(deep=False))
 
     def load(self):
         """Return the position, and let the estimator be what it was then."""
@@ -140,10 +152,28 @@ class _Checkpoint:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return 0, 0, 0
-        trained, parameters, position = pickle.loads(content)
-        self._check(trained, parameters)
-        self.estimator.__dict__ = trained.__dict__
+        try:
+            trained, parameters, position = pickle.loads(content)
+            learnt, n_counts = vars(trained), len(position)
+            known = parameters.keys() == self.parameters.keys() and n_counts == 3
+        except Warning:  # a filter has made an error of one
+            raise
+        except Exception as error:  # whatever damaged bytes may raise
+            raise self._unreadable(f"{type(error).__name__}: {error}") from error
+        self._check_kind(trained)
+        if not known:
+            raise self._unreadable("its parts are others")
+        self._check_parameters(parameters)
+        own = self.estimator.get_params(deep=False)
+        given = {name: own[name] for name in WITHOUT_EFFECT & own.keys()}
+        self.estimator.__dict__ = {**learnt, **given}
         return position
+
+    def _unreadable(self, why):
+        return ValueError(
+            f"{self.path} is damaged or no checkpoint ({why}). Remove it to begin anew, or "
+            "give this training another path."
+        )
 
     def save(self, position):
         """Replace the file: whoever looks sees the old one or the new one, whole."""
@@ -153,16 +183,37 @@ class _Checkpoint:
             os.fsync(file.fileno())
         self.written.replace(self.path)
 
-    def _check(self, trained, parameters):
+    def _check_kind(self, trained):
         if type(trained) is not type(self.estimator):
             raise ValueError(
                 f"{self.path} holds a {type(trained).__name__}, not a "
                 f"{type(self.estimator).__name__}. Give this training another checkpoint."
             )
-        now = self.parameters
-        other = [name for name in now if now[name] != parameters.get(name)]
+
+    def _check_parameters(self, parameters):
+        other = [
+            name
+            for name, value in self.parameters.items()
+            if name not in WITHOUT_EFFECT and not _is_same(value, parameters[name])
+        ]
         if other:
             raise ValueError(
                 f"{self.path} was written with other values of {', '.join(other)}. Set "
                 "them as they were, or give this training another checkpoint."
             )
+
+
+def _is_same(a, b):
+    """Say whether two values of a parameter mean the same, however they are stored."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_is_same(a[key], b[key]) for key in a)
+    a, b = (x.tolist() if hasattr(x, "tolist") else x for x in (a, b))
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(map(_is_same, a, b))
+    if isinstance(a, np.random.RandomState) and isinstance(b, np.random.RandomState):
+        return _is_same(a.get_state(legacy=False), b.get_state(legacy=False))
+    if type(a) is type(b) and hasattr(a, "get_params"):
+        return _is_same(a.get_params(deep=False), b.get_params(deep=False))
+    if type(a) is type(b) and type(a).__eq__ is object.__eq__ and hasattr(a, "__dict__"):
+        return a is b or _is_same(vars(a), vars(b))
+    return bool(a == b)

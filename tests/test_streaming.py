@@ -1,7 +1,9 @@
 """Data larger than memory: chunks, checkpoints, a process that is killed, memory maps."""
 
+import copy
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +14,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skbackprop import BackpropRegressor, train_on_chunks
+from skbackprop import BackpropClassifier, BackpropRegressor, train_on_chunks
+from skbackprop.activations import LeakyRelu
+from skbackprop.initializers import GivenWeights
+from skbackprop.optimizers import SGD
 
 PROGRAMS = Path(__file__).parent / "chunks"
 sys.path.insert(0, str(PROGRAMS))
@@ -21,6 +26,7 @@ from readers import READERS, write  # noqa: E402
 from train import N_PASSES, new_classifier  # noqa: E402
 
 N_CHUNKS = 10  # of a pass
+GIVEN = GivenWeights([np.ones((2, 3)), np.ones((3, 1))], [np.zeros(3), np.zeros(1)])
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +156,88 @@ def test_a_checkpoint_of_another_estimator_is_refused(folder, checkpoint):
     train(read, checkpoint, stop_after=2)
     with pytest.raises(ValueError, match="holds a BackpropClassifier, not a BackpropReg"):
         next(train_on_chunks(BackpropRegressor(), read, checkpoint=checkpoint))
+
+
+EQUAL = [
+    ("hidden_layer_sizes", (3, 3), tuple(int(n) for n in "33")),  # pickled as two objects
+    ("hidden_layer_sizes", (3, 3), [3, 3]),
+    ("hidden_layer_sizes", (3,), np.array([3])),
+    ("alpha", 0.01, np.float64(0.01)),
+    ("class_weight", {0: 1.0, 1: 2.0}, {1: 2, 0: 1}),
+    ("solver", SGD(momentum=0.5), SGD(momentum=np.float64(0.5))),
+    ("activation", [LeakyRelu(slope=0.1)], (LeakyRelu(slope=0.1),)),
+    ("initializer", GIVEN, copy.deepcopy(GIVEN)),
+    ("random_state", np.random.RandomState(0), np.random.RandomState(0)),
+]
+WITHOUT_EFFECT = [
+    ("verbose", False, True),
+    ("warm_start", False, True),
+    ("max_fun", 15000, 10),
+    ("validation_fraction", 0.1, 0.2),
+    ("target_loss", None, 0.0),
+    ("scoring", None, "loss"),
+]
+UNEQUAL = [
+    ("hidden_layer_sizes", (3,), (3, 3)),
+    ("class_weight", {0: 1.0, 1: 2.0}, {0: 1.0, 1: 3.0}),
+    ("solver", SGD(momentum=0.5), SGD(momentum=0.6)),
+    ("solver", SGD(), "sgd"),
+    ("activation", [LeakyRelu(slope=0.1)], [LeakyRelu(slope=0.2)]),
+    ("random_state", np.random.RandomState(0), np.random.RandomState(1)),
+    ("random_state", 0, 1),
+    ("max_iter", 200, 100),  # a schedule may take its length from it
+    ("learning_rate", "cosine", "constant"),
+]
+CHUNK = np.eye(2), np.arange(2)
+
+
+def with_checkpoint(checkpoint, n_passes, **params):
+    clf = BackpropClassifier(**{"hidden_layer_sizes": (3,)} | params)
+    training = train_on_chunks(
+        clf,
+        lambda start: [CHUNK][start:],
+        n_passes=n_passes,
+        classes=[0, 1],
+        checkpoint=checkpoint,
+    )
+    return len(list(training))
+
+
+@pytest.mark.parametrize(("name", "before", "now"), EQUAL + WITHOUT_EFFECT)
+def test_equal_parameters_and_those_without_effect_go_on(name, before, now, checkpoint):
+    assert with_checkpoint(checkpoint, 2, **{name: copy.deepcopy(before)}) == 2
+    assert with_checkpoint(checkpoint, 5, **{name: copy.deepcopy(now)}) == 3
+
+
+@pytest.mark.parametrize(("name", "before", "now"), UNEQUAL)
+def test_other_parameters_do_not_go_on(name, before, now, checkpoint):
+    with_checkpoint(checkpoint, 2, **{name: copy.deepcopy(before)})
+    with pytest.raises(ValueError, match=f"checkpoint was written with other .*{name}"):
+        with_checkpoint(checkpoint, 5, **{name: copy.deepcopy(now)})
+
+
+def test_the_parameters_of_the_new_start_hold(checkpoint, capsys):
+    """Those without effect on the numbers; what was learnt comes from the file."""
+    with_checkpoint(checkpoint, 2)
+    assert capsys.readouterr().out == ""
+    with_checkpoint(checkpoint, 3, verbose=True)
+    assert capsys.readouterr().out.startswith("Iteration 3, loss = ")
+
+
+@pytest.mark.parametrize("part", [0, 1, 0.5, 0.99], ids=str)
+def test_a_damaged_checkpoint_is_named_with_its_path(part, checkpoint):
+    with_checkpoint(checkpoint, 2)
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(part * len(content)) if part < 1 else 1])
+    with pytest.raises(ValueError, match=f"{re.escape(str(checkpoint))} .* no checkpoint"):
+        with_checkpoint(checkpoint, 5)
+
+
+@pytest.mark.parametrize("content", [{"a": 1}, (1, 2, 3), BackpropClassifier()], ids=str)
+def test_another_pickle_is_no_checkpoint(content, checkpoint):
+    checkpoint.write_bytes(pickle.dumps(content))
+    with pytest.raises(ValueError, match=f"{re.escape(str(checkpoint))} .* no checkpoint"):
+        with_checkpoint(checkpoint, 5)
 
 
 def test_an_iterator_that_is_used_up_is_noticed():
