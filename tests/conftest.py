@@ -41,7 +41,7 @@ def default_engine():
     """Let one engine run all tests that do not name another, for a comparison of both."""
     with pytest.MonkeyPatch.context() as patch:
         if ENGINE is not None:
-            patch.setattr(NumbaEngine, "pays", lambda self, *training: ENGINE == "numba")
+            patch.setattr(NumbaEngine, "pays", lambda self, plan, data: ENGINE == "numba")
         yield
 
 

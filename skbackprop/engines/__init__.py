@@ -27,9 +27,9 @@ __all__ = [
 ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine, "numba": NumbaEngine}
 
 
-def fastest(plan: Plan, data: Data, n_trainings: int = 1) -> str:
+def fastest(plan: Plan, data: Data) -> str:
     """Return the name of the engine that trains this in the shortest time, if it can."""
-    return "numba" if NumbaEngine().pays(plan, data, n_trainings) else "numpy"
+    return "numba" if NumbaEngine().pays(plan, data) else "numpy"
 
 
 def __getattr__(name: str) -> Any:

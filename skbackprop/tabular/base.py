@@ -235,8 +235,8 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         """Let members be compiled where that pays for all of them together."""
         if isinstance(self.engine, str) and self.engine == "auto":
             plan, _, data = members[0]._open_step(rows.X, rows.y)
-            plan = replace(plan, max_epochs=self.max_iter)
-            name = fastest(plan, data, n_trainings=len(members))
+            plan = replace(plan, max_epochs=self.max_iter, n_trainings=len(members))
+            name = fastest(plan, data)
             if ENGINES[name]().why_not(plan, data) is None:
                 for member in members:
                     member.engine = name

@@ -29,6 +29,7 @@ class Plan:
     shuffle: bool
     clip_norm: float | None = None
     max_epochs: float = np.inf  # of this call; unknown where one call follows another
+    n_trainings: int = 1  # like this one, that an ensemble begins together
 
     def learning_rate(self, state: State) -> float:
         """Return the learning rate of the next step."""

@@ -36,7 +36,7 @@ class NumbaEngine(Spec):
 
         return obstacle(plan, data) or _why_not_compiled(plan, data)
 
-    def pays(self, plan: Plan, data: Data, n_trainings: int = 1) -> bool:
+    def pays(self, plan: Plan, data: Data) -> bool:
         """Say whether trainings of usual length save more time than the start takes.
 
         Usual, but no longer than a training may be.
@@ -48,7 +48,7 @@ class NumbaEngine(Spec):
         n_steps = math.ceil(data.X.shape[0] / plan.batch_size)
         n_parameters = plan.objective.network.n_parameters
         per_step = SAVED_PER_STEP + SAVED_PER_PARAMETER * n_parameters
-        n_epochs = n_trainings * min(USUAL_EPOCHS, plan.max_epochs)
+        n_epochs = plan.n_trainings * min(USUAL_EPOCHS, plan.max_epochs)
         return n_epochs * n_steps * per_step > START
 
     def reduce(self, array):
