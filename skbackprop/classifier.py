@@ -13,8 +13,8 @@ from sklearn.utils.metaestimators import available_if
 
 from .activations import Activation
 from .engines import Engine
-from .estimator import hyperparameters as rules
-from .estimator.base import BaseBackprop, Request, has_partial_fit, warn
+from .estimator.base import BaseBackprop, Call, has_partial_fit
+from .estimator.hyperparameters import resolve_loss
 from .estimator.input_validation import expand_class_weight
 from .estimator.labels import (
     Multilabel,
@@ -25,6 +25,7 @@ from .estimator.labels import (
     stored_labels,
     sums_to_one,
 )
+from .estimator.warning import warn
 from .initializers import Initializer
 from .losses import CLASSIFIER_LOSSES, Loss
 from .optimizers import Optimizer
@@ -350,6 +351,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.target_loss = target_loss
         self.engine = engine
 
+    _defaults = __init__.__kwdefaults__
+    _losses = CLASSIFIER_LOSSES
+
     def fit(
         self,
         X: Any,
@@ -395,9 +399,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             For a parameter, X, y or sample_weight that cannot be used, and when the
             training diverges.
         """
-        return self._train_copy(
-            Request(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        )
+        return self._train_copy(Call(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     @available_if(has_partial_fit)
     def partial_fit(
@@ -444,9 +446,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight='balanced' needs all rows at once, and partial_fit sees a "
                 "chunk. Pass a dict, for example from sklearn.utils.compute_class_weight."
             )
-        return self._train_copy(
-            Request(X, y, sample_weight, classes=classes, incremental=True)
-        )
+        return self._train_copy(Call(X, y, sample_weight, classes=classes, is_chunk=True))
 
     def predict(self, X: Any) -> NDArray:
         """Predict class labels.
@@ -561,7 +561,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             if multilabel
             else labels_of_classes(estimator.classes_)
         )
-        expected = estimator._labels.n_outputs(estimator._make_loss())
+        expected = estimator._labels.n_outputs(resolve_loss(estimator, estimator._kind))
         if sizes[-1] != expected:
             raise ValueError(
                 f"The last layer has {sizes[-1]} units, but {len(estimator.classes_)} "
@@ -596,31 +596,28 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self._kind, self._sparse_labels = labels.kind, labels.is_sparse
         self.classes_ = labels.classes
 
-    def _encode(self, y, request, fresh):
-        """Classes are those of all rows, so the labels of all processes are looked at."""
-        place = self._share.place(y.shape[0])
+    def _encode(self, rows, loss_of, *, fresh, is_chunk=True, classes=None):
         with comparable_labels():
-            y = label_column(self._share.gather(y))
+            y = label_column(rows.of_all(rows.y))
             if fresh:
-                self._hold(learn_labels(y, request.classes, request.incremental))
-            elif request.classes is not None:
-                self._labels.check_classes(request.classes, y)
+                self._hold(learn_labels(y, classes, is_chunk))
+            elif classes is not None:
+                self._labels.check_classes(classes, y)
             labels = self._labels
-            labels.check(y, must_have_all=not (fresh or request.incremental))
-        return labels.encode(y[place.own], labels.n_outputs(self._make_loss()))
+            labels.check(y, must_have_all=not (fresh or is_chunk))
+        return labels.encode(rows.held(y), labels.n_outputs(loss_of(self._kind)))
 
     def _scored(self, y):
         return self._labels.scored(y)
 
-    def _row_weights(self, target, sample_weight):
-        if self.class_weight is None:
+    def _row_weights(self, class_weight, rows, target, sample_weight):
+        if class_weight is None:
             return sample_weight
-        gather, place = self._share.gather, self._share.place(len(target))
-        sample_weight = gather(sample_weight)
+        sample_weight = rows.of_all(sample_weight)
         weight = expand_class_weight(
-            self.class_weight,
+            class_weight,
             self.classes_,
-            gather(self._labels.class_indices(target)),
+            rows.of_all(self._labels.class_indices(target)),
             sample_weight,
         ).astype(target.dtype)
         weight = weight if sample_weight is None else weight * sample_weight
@@ -629,14 +626,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight is zero for every row that has a sample weight, so there is "
                 "nothing to learn from. Give a class of y a positive weight."
             )
-        return weight[place.own]
-
-    def _make_loss(self):
-        return self._loss_of(self._labels)
-
-    def _loss_of(self, labels):
-        owner = type(self).__name__
-        return rules.make_loss(self.loss, CLASSIFIER_LOSSES, labels.kind, owner)
+        return rows.held(weight)
 
     def _score_output(self, output, target, sample_weight):
         return self._labels.accuracy(output, target, sample_weight)
@@ -644,10 +634,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _is_poor(self, output, target):
         return self._labels.is_poor(output, target)
 
-    def _strata(self, target):
-        strata = self._share.gather(self._labels.strata(target))
+    def _strata(self, rows, target):
+        strata = rows.of_all(self._labels.strata(target))
         if strata is None:
-            return None, 0
+            return None
         found, counts = np.unique(strata, return_counts=True)
         if counts.min() == 1:
             alone = ", ".join(map(repr, self.classes_[found[counts == 1]].tolist()))
@@ -657,12 +647,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "is not validated. Pass X_val and y_val, or more rows of it.",
                 UserWarning,
             )
-        return strata, len(found)
+        return strata
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         with suppress(ValueError):  # of a loss that `fit` refuses
-            loss = self._loss_of(Multilabel)
+            loss = resolve_loss(self, Multilabel.kind)
             is_for_labels = not sums_to_one(loss)
             tags.classifier_tags.multi_label = is_for_labels and self.class_weight is None
         return tags

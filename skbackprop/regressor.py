@@ -16,9 +16,9 @@ from sklearn.utils.metaestimators import available_if
 
 from .activations import Activation
 from .engines import Engine
-from .estimator import hyperparameters as rules
-from .estimator.base import BaseBackprop, Request, has_partial_fit
+from .estimator.base import BaseBackprop, Call, has_partial_fit
 from .estimator.fitted_network import raise_overflow
+from .estimator.hyperparameters import resolve_loss
 from .initializers import Initializer
 from .losses import REGRESSOR_LOSSES, Loss
 from .optimizers import Optimizer
@@ -324,6 +324,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         self.target_loss = target_loss
         self.engine = engine
 
+    _defaults = __init__.__kwdefaults__
+    _losses = REGRESSOR_LOSSES
+    _kind = "continuous"
+
     def fit(
         self,
         X: Any,
@@ -368,9 +372,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             For a parameter, X, y or sample_weight that cannot be used, and when the
             training diverges.
         """
-        return self._train_copy(
-            Request(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        )
+        return self._train_copy(Call(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     @available_if(has_partial_fit)
     def partial_fit(
@@ -402,7 +404,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             As in `fit`, if `early_stopping` is on, and if the network cannot go on with
             this chunk because its shape changed.
         """
-        return self._train_copy(Request(X, y, sample_weight, incremental=True))
+        return self._train_copy(Call(X, y, sample_weight, is_chunk=True))
 
     def predict(self, X: Any) -> NDArray:
         """Predict target values.
@@ -464,16 +466,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     # -- what the base class asks for --------------------------------------------------
 
-    def _encode(self, y, request, fresh):
-        y = y.toarray() if issparse(y) else y
+    def _encode(self, rows, loss_of, *, fresh, is_chunk=True, classes=None):
+        y = rows.y.toarray() if issparse(rows.y) else rows.y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return y.reshape(len(y), -1)
-
-    def _make_loss(self):
-        return rules.make_loss(
-            self.loss, REGRESSOR_LOSSES, "continuous", type(self).__name__
-        )
 
     def _score_output(self, output, target, sample_weight):
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
@@ -483,13 +480,13 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         spread = np.square(target - target.mean(axis=0)).sum()
         return 0 < 0.95 * spread <= np.square(target - output).sum()
 
-    def _strata(self, target):
-        return None, 0
+    def _strata(self, rows, target):
+        return None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         with suppress(ValueError):  # of a loss that `fit` refuses
-            loss = self._make_loss()
+            loss = resolve_loss(self, self._kind)
             tags.target_tags.positive_only = getattr(loss, "positive_only", False)
         return tags

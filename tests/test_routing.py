@@ -119,10 +119,7 @@ def test_a_cross_validation_cuts_sample_weights_into_folds():
     assert_same(found["estimator"][0], alone)
 
 
-# -- a validation set that was cut ---------------------------------------------------------
-
-SAME_SIZE = {"X_val": X[::-1], "y_val": Y[::-1]}
-CUT = "X_val has as many rows as X, and scikit-learn's searches"
+# -- a validation set of as many rows as X ------------------------------------------------
 
 
 def search(metadata, **params):
@@ -144,25 +141,24 @@ def searched_in_a_pipeline(metadata):
 
 
 @pytest.mark.parametrize(
-    "fit", [search, cross_validated, calibrated, searched_in_a_pipeline]
+    ("rows", "n_seen"), [(slice(None), len(X) // 2), (slice(1, None), len(X) - 1)]
 )
-def test_a_validation_set_that_is_cut_into_folds_is_warned_of(fit):
-    with pytest.warns(UserWarning, match=CUT):
-        fit(SAME_SIZE)
-
-
 @pytest.mark.parametrize(
     "fit", [search, cross_validated, calibrated, searched_in_a_pipeline]
 )
-def test_another_number_of_rows_is_passed_on_whole(fit):
-    fit({"X_val": X_VAL, "y_val": Y_VAL})  # a warning would be an error
+def test_a_fold_is_cut_from_a_validation_set_of_as_many_rows_only(
+    fit, rows, n_seen, monkeypatch
+):
+    """As docs/at_home.md says: scikit-learn cuts every argument of the size of X."""
+    seen, original = [], BackpropClassifier.fit
 
+    def recording(self, X, y, X_val=None, y_val=None):
+        seen.append(len(X_val))
+        return original(self, X, y, X_val=X_val, y_val=y_val)
 
-@pytest.mark.usefixtures("routing")
-def test_it_is_warned_of_with_routing_too():
-    clf = make().set_fit_request(X_val=True, y_val=True)
-    with pytest.warns(UserWarning, match=CUT):
-        GridSearchCV(clf, {}, cv=2).fit(X, Y, **SAME_SIZE)
+    monkeypatch.setattr(BackpropClassifier, "fit", recording)
+    fit({"X_val": X[rows], "y_val": Y[rows]})
+    assert seen[0] == n_seen
 
 
 def test_outside_of_a_search_as_many_rows_are_nothing_unusual():

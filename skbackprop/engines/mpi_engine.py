@@ -23,7 +23,7 @@ from scipy.sparse import issparse, vstack
 
 from ..network.objective import Batch
 from ..rule import Spec
-from ..training.process_group import Place
+from ..training.process_group import Shard
 from ..training.state import Data, Plan, State
 from .numpy_engine import move
 
@@ -72,19 +72,19 @@ class MPIEngine(Spec):
         self._open().Allreduce(array, total)
         return total
 
-    def share(self):
-        """Return the part of a call that is this process's; see the process group."""
-        return _Share(self._open())
+    def process_group(self):
+        """Return the processes of the communicator, for one call of `fit`."""
+        return _Group(self._open())
 
     def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
         """Allocate what the steps need; return the function that runs one epoch."""
         comm = self._open()
-        place = _place(comm.allgather(data.X.shape[0]), comm.rank)
+        shard = _shard(comm.allgather(data.X.shape[0]), comm.rank)
         network = plan.objective.network
         parameters = network.parameters(state.vector)
         work = network.allocate(min(plan.batch_size, data.X.shape[0]), state.vector.dtype)
         total = _Total(network, state.vector, comm)
-        return partial(_run_epoch, plan, state, data, place, parameters, work, total)
+        return partial(_run_epoch, plan, state, data, shard, parameters, work, total)
 
     def _open(self):
         """Return the communicator; this imports mpi4py, which starts MPI."""
@@ -128,10 +128,10 @@ class _Total:
 
 
 @np.errstate(all="ignore")  # what overflows is reported as divergence
-def _run_epoch(plan, state, data, place, parameters, work, total):
+def _run_epoch(plan, state, data, shard, parameters, work, total):
     """Take one step per batch; return their objectives' mean, weighted as the rows are."""
     summed = weight_sum = 0.0
-    for rows, places in _batches(state.order, plan.batch_size, place):
+    for rows, places in _batches(state.order, plan.batch_size, shard):
         batch = Batch(*(None if array is None else array[rows] for array in data))
         batch_work = [layer_work.cut(len(rows)) for layer_work in work]
         if state.dropout_seed is not None:
@@ -147,27 +147,25 @@ def _run_epoch(plan, state, data, place, parameters, work, total):
     return summed / weight_sum
 
 
-def _batches(order, size, place):
+def _batches(order, size, shard):
     """Yield the rows of each batch that are held here, and their places in the batch."""
     starts = np.arange(0, len(order), size)
-    held = np.flatnonzero((order >= place.own.start) & (order < place.own.stop))
+    held = np.flatnonzero((order >= shard.own.start) & (order < shard.own.stop))
     ends = np.searchsorted(held, starts + size)
     for start, places in zip(starts, np.split(held, ends[:-1]), strict=True):
-        yield order[places] - place.own.start, places - start
+        yield order[places] - shard.own.start, places - start
 
 
-def _place(counts, rank):
+def _shard(counts, rank):
     start = sum(counts[:rank])
-    return Place(slice(start, start + counts[rank]), sum(counts))
+    return Shard(slice(start, start + counts[rank]), sum(counts))
 
 
-class _Share:
+class _Group:
     """What the processes tell each other outside the steps of training."""
 
-    is_alone = False
-
     def __init__(self, comm):
-        self.comm = comm
+        self.comm, self.size = comm, comm.size
         self.exits = comm.Dup()  # apart from `comm`, where others may wait for a gradient
         self.is_training = False
         self.told = None  # the error of another process
@@ -183,11 +181,11 @@ class _Share:
                 self._exchange(None, error)
         self.exits.Free()
 
-    def place(self, n_rows):
-        place = _place(self._exchange(n_rows), self.comm.rank)
-        if place.n_all == 0:
+    def shard(self, n_rows):
+        shard = _shard(self._exchange(n_rows), self.comm.rank)
+        if shard.n_all == 0:
             raise ValueError("No process has a row: X is empty on all of them.")
-        return place
+        return shard
 
     def gather(self, rows):
         parts = self._exchange(rows)
@@ -208,17 +206,17 @@ class _Share:
                         f"rank {first}, but {value} on rank {rank}. Pass the same to all."
                     )
 
-    def same_stream(self, rng):
+    def broadcast_stream(self, rng):
         states = self._exchange(pickle.dumps(rng.get_state()))
         if all(state == states[0] for state in states):
             return rng
         seeds = self._exchange(int(rng.randint(2**32, dtype=np.uint32)))
         return np.random.RandomState(seeds[0])
 
-    def same(self, decision):
+    def broadcast(self, decision):
         return self.comm.bcast(decision)
 
-    def ready(self):
+    def barrier(self):
         self._exchange(None)
         self.is_training = True
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from functools import lru_cache
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -15,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._version import __version__
 from ..engines import ENGINES
 from ..network.network import Network
-from ..network.objective import Objective
 from ..training.state import State
-from . import hyperparameters as rules
+from .hyperparameters import check_nested, resolve_objective
 from .input_validation import check_rows
 
 __all__ = [
@@ -26,6 +23,7 @@ __all__ = [
     "FittedNetwork",
     "OtherVersionWarning",
     "raise_overflow",
+    "twin_of",
     "warn_of_other_version",
 ]
 
@@ -35,7 +33,6 @@ DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject
 RUNNING = {
     "_callback_fit_ctx",
     "_skl_callbacks_to_teardown",
-    "_share",
     "_should_stop",
 }
 
@@ -67,11 +64,6 @@ def warn_of_other_version(version: str, owner: str) -> None:
         warnings.warn(warning, stacklevel=3)
 
 
-@lru_cache(maxsize=64)
-def _parameter_names(cls):
-    return tuple(inspect.signature(cls).parameters)
-
-
 def raise_overflow(output):
     """Raise ValueError for rows whose output is too large for the precision."""
     rows = np.flatnonzero(~np.isfinite(output).all(axis=1))
@@ -96,6 +88,7 @@ class FittedNetwork(BaseEstimator):
     vector and rules are made whenever they are needed.
     """
 
+    _kind: ClassVar[str]  # of target: what a loss asked for by name depends on
     _doc_link_module = "skbackprop"
     _doc_link_template = f"{DOCUMENTATION}/generated/skbackprop.{{estimator_name}}.html"
 
@@ -119,7 +112,7 @@ class FittedNetwork(BaseEstimator):
             For a name that does not exist, and for ``name__inner`` where the parameter
             `name` holds a name, not an object.
         """
-        rules.check_nested(params, self.get_params(deep=False))
+        check_nested(params, self.get_params(deep=False))
         return super().set_params(**params)
 
     @property
@@ -144,7 +137,7 @@ class FittedNetwork(BaseEstimator):
     def out_activation_(self):
         """Activation of the output layer, the link of the loss."""
         self._check_fitted()
-        return getattr(self._make_loss(), "output_activation", "custom")
+        return getattr(self._objective().loss, "output_activation", "custom")
 
     @out_activation_.setter
     def out_activation_(self, value):
@@ -186,30 +179,15 @@ class FittedNetwork(BaseEstimator):
             for view, array in zip(views, arrays, strict=True):
                 view[...] = array
 
-    def _parameters(self):
-        """Return the constructor parameters; faster than `get_params`."""
-        return {name: getattr(self, name) for name in _parameter_names(type(self))}
-
-    def _network(self, layer_sizes):
-        return rules.make_network(
-            layer_sizes, self.activation, self.dropout, type(self).__name__
-        )
-
-    def _objective(self, layer_sizes):
-        return Objective(
-            network=self._network(layer_sizes),
-            loss=self._make_loss(),
-            alpha=float(self.alpha),
-            convention=rules.make_convention(self.error_convention),
-        )
+    def _objective(self):
+        return resolve_objective(self, self._state["layer_sizes"], self._kind)
 
     def _open_rows(self, X):
         """Return the objective, the parameters that predict, and checked rows."""
         if "_state" not in vars(self):
             check_is_fitted(self)
         vector = self._vector
-        objective = self._objective(self._state["layer_sizes"])
-        return objective, vector, check_rows(self, X, vector.dtype)
+        return self._objective(), vector, check_rows(self, X, vector.dtype)
 
     def _net_output(self, X):
         """Check X; return the objective and the net input of the output layer."""
@@ -254,3 +232,10 @@ class FittedNetwork(BaseEstimator):
         )
         tags.input_tags.sparse = getattr(engine, "takes_sparse", True)
         return tags
+
+
+def twin_of(estimator: Any) -> Any:
+    """Return a shallow copy, without the detour that ``copy.copy`` takes through pickle."""
+    twin = object.__new__(type(estimator))
+    twin.__dict__.update(estimator.__dict__)
+    return twin

@@ -1,9 +1,10 @@
-"""Parameters: what each may be, and the rules they name. Strings end here."""
+"""Hyperparameters: what constructor parameters mean, resolved once. Strings end here."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from ..engines import ENGINES, Damage, Engine, fastest
 from ..initializers import INITIALIZERS, Initializer
 from ..losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 from ..network.network import Network
+from ..network.objective import Objective
 from ..optimizers import OPTIMIZERS, Optimizer
 from ..rule import (
     BOOL,
@@ -30,24 +32,21 @@ from ..rule import (
     resolve,
 )
 from ..schedules import SCHEDULES, Schedule
+from ..training.early_stopping import Patience
+from ..training.lbfgs import LBFGS
 from ..training.state import Data, Plan
 
 __all__ = [
+    "Hyperparameters",
     "check_nested",
-    "check_parameters",
-    "hidden_sizes",
     "in_numbers",
     "in_words",
-    "make_activations",
-    "make_convention",
-    "make_dropout",
-    "make_engine",
-    "make_initializer",
-    "make_loss",
-    "make_network",
-    "make_optimizer",
-    "make_schedule",
+    "refuse_what_lbfgs_ignores",
     "require",
+    "resolve_hyperparameters",
+    "resolve_hyperparameters_anew",
+    "resolve_loss",
+    "resolve_objective",
 ]
 
 
@@ -140,27 +139,264 @@ ALLOWED: dict[str, Allowed] = {
     "target_loss": Either((Interval(Real, -INFINITY, INFINITY), NONE)),
 }
 
-
 PLAIN = {str, int, float, bool, type(None)}
-CHECKED = (
+SOLVERS: dict[str, type] = {**OPTIMIZERS, "lbfgs": LBFGS}
+RESOLVED = (
     *ALLOWED,
-    *("hidden_layer_sizes", "activation", "dropout", "initializer", "solver"),
+    *("hidden_layer_sizes", "activation", "dropout", "initializer", "loss", "solver"),
     *("learning_rate", "scoring", "class_weight", "engine"),
+)
+SIZES = RESOLVED.index("hidden_layer_sizes")
+OF_THE_OBJECTIVE = ("activation", "dropout", "loss", "alpha", "error_convention")
+AUTO_BATCH_SIZE = 200
+MANY = 16  # objectives
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Hyperparameters:
+    """The constructor parameters as rules and numbers: what a training goes by."""
+
+    hidden_sizes: Sequence[int]
+    activations: Sequence[Activation]  # of the hidden layers
+    dropout: Sequence[float]  # of the hidden layers
+    initializer: Initializer
+    losses: Loss | Mapping[str, type[Loss]]  # one, or one for each kind of target
+    convention: ErrorConvention
+    optimizer: Optimizer | LBFGS
+    schedule: Schedule
+    alpha: float
+    batch_size: int | None  # None: chosen by the number of rows
+    shuffle: bool
+    clip_norm: float | None
+    max_iter: int
+    tol: float
+    n_iter_no_change: float
+    target_loss: float | None
+    early_stopping: bool
+    validation_fraction: float
+    scoring: Any  # None: the estimator's own score
+    class_weight: Any
+    engine: Engine | None  # None: the fastest
+    engine_name: str | None  # None: an object
+    warm_start: bool
+    verbose: int
+    _objectives: dict[Any, Objective] = field(default_factory=dict, init=False)
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether training goes batch by batch, not on all rows at once."""
+        return not isinstance(self.optimizer, LBFGS)
+
+    def loss(self, kind: str) -> Loss:
+        """Return the loss for a kind of target."""
+        return _loss_of(self.losses, kind)
+
+    def objective(self, layer_sizes: Sequence[int], kind: str) -> Objective:
+        """Return the objective of layers of these sizes, input and output included.
+
+        It is kept: a step on one row takes less time than building a network.
+        """
+        key = *layer_sizes, kind
+        if key not in self._objectives:
+            if len(self._objectives) == MANY:
+                self._objectives.clear()
+            network = Network.of_sizes(layer_sizes, self.activations, self.dropout)
+            self._objectives[key] = Objective(
+                network=network,
+                loss=self.loss(kind),
+                alpha=self.alpha,
+                convention=self.convention,
+            )
+        return self._objectives[key]
+
+    def plan(self, objective: Objective, n_rows: int, is_chunk: bool) -> Plan:
+        """Return the plan of a training on so many rows."""
+        return Plan(
+            objective=objective,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            batch_size=self._batch_size(n_rows),
+            shuffle=self.shuffle,
+            clip_norm=self.clip_norm,
+            max_epochs=np.inf if is_chunk else self.max_iter,
+        )
+
+    @property
+    def needs_all_rows(self) -> bool:
+        """Whether every step has to see all rows."""
+        return getattr(self.optimizer, "needs_all_rows", False)
+
+    def _batch_size(self, n_rows):
+        if not self.needs_all_rows:
+            return min(self.batch_size or AUTO_BATCH_SIZE, n_rows)
+        if self.batch_size is not None and self.batch_size < n_rows:
+            raise ValueError(
+                f"batch_size={self.batch_size} does not go with "
+                f"{type(self.optimizer).__name__}, which compares the gradients "
+                f"of all {n_rows} training rows. Use batch_size='auto'."
+            )
+        return n_rows
+
+    def patience(self, watches_score: bool) -> Patience:
+        """Return the patience; without a score L-BFGS goes by a tolerance of its own."""
+        is_endless = not (self.is_stochastic or watches_score)
+        return Patience(
+            tol=self.tol,
+            patience=np.inf if is_endless else self.n_iter_no_change,
+            keep_best=watches_score,
+        )
+
+    def choose_engine(
+        self, plan: Plan, data: Data, before: str | None
+    ) -> tuple[Engine, str | None]:
+        """Return the engine and its name, None for an object.
+
+        "auto" stays with the engine that trained `before`, wherever that can go on.
+        """
+        if self.engine is None:
+            return _chosen_engine(plan, data, before)
+        obstacle = self.engine.why_not(plan, data)
+        if obstacle is not None:
+            raise ValueError(f"{obstacle} With engine='auto' another engine takes over.")
+        return self.engine, self.engine_name
+
+
+def _chosen_engine(plan, data, before):
+    """Return what "auto" takes: NumPy's where the engine it prefers cannot run."""
+    name = before if before in ENGINES else fastest(plan, data)
+    obstacle = ENGINES[name]().why_not(plan, data)
+    if isinstance(obstacle, Damage):
+        warnings.warn(f"{obstacle} Until then the NumPy engine trains.", stacklevel=2)
+    if obstacle is not None:
+        name = "numpy"
+    return ENGINES[name](), name
+
+
+# -- from constructor parameters to rules ----------------------------------------------
+
+
+def resolve_hyperparameters(estimator: Any, owner: str | None = None) -> Hyperparameters:
+    """Return what the constructor parameters of an estimator mean.
+
+    Raises ValueError for the first one that is not what it may be. Strings, numbers and
+    tuples of them are resolved once, not at every `partial_fit`. `owner` is who is named.
+    """
+    cls, values = type(estimator), [getattr(estimator, n, None) for n in RESOLVED]
+    owner = owner or cls.__name__
+    _check_random_state(estimator.random_state, owner)
+    if PLAIN.issuperset(map(type, values)) or _can_be_a_key(values):
+        return _resolve_plain(cls, owner, *values)
+    return _resolve(cls, owner, *values)
+
+
+def resolve_loss(estimator: Any, kind: str) -> Loss:
+    """Return the loss of an estimator for a kind of target."""
+    cls = type(estimator)
+    return _loss_of(_losses(estimator.loss, cls._losses, cls.__name__), kind)
+
+
+def resolve_objective(estimator: Any, layer_sizes: Sequence[int], kind: str) -> Objective:
+    """Return the objective of a fitted network, whatever the other parameters are by now.
+
+    What is plain is resolved once, not at every `predict`.
+    """
+    values = [getattr(estimator, name) for name in OF_THE_OBJECTIVE]
+    if all(type(v) in PLAIN for v in values):
+        return _plain_objective(type(estimator), tuple(layer_sizes), kind, *values)
+    return _objective(type(estimator), layer_sizes, kind, *values)
+
+
+def _objective(cls, layer_sizes, kind, activation, dropout, loss, alpha, convention):
+    owner, n_hidden = cls.__name__, len(layer_sizes) - 2
+    activations, _ = _activations(activation, n_hidden, owner)
+    dropout = _dropout(dropout, n_hidden, owner)
+    losses = _losses(loss, cls._losses, owner)
+    return Objective(
+        network=Network.of_sizes(layer_sizes, activations, dropout),
+        loss=_loss_of(losses, kind),
+        alpha=float(alpha),
+        convention=CONVENTIONS[convention](),
+    )
+
+
+_plain_objective = lru_cache(maxsize=64, typed=True)(_objective)
+
+
+def resolve_hyperparameters_anew(estimator: Any) -> Hyperparameters:
+    """Return the same with rules that nobody else has: for those who hand them out."""
+    cls, owner = type(estimator), type(estimator).__name__
+    _check_random_state(estimator.random_state, owner)
+    return _resolve(cls, owner, *[getattr(estimator, n, None) for n in RESOLVED])
+
+
+def _can_be_a_key(values):
+    sizes = values[SIZES] if type(values[SIZES]) is tuple else ()
+    return all(type(size) is int for size in sizes) and all(
+        type(value) in PLAIN or _is_plain_tuple(value) for value in values
+    )
+
+
+def _check_random_state(value, owner):
+    if value is not None and value not in RANDOM_STATE:
+        require(False, "random_state", owner, RANDOM_STATE, value)
+
+
+def _is_plain_tuple(value):
+    """Say whether the cache may take it; inside a tuple it would take a True for a 1."""
+    return type(value) is tuple and all(type(v) in (str, int, float) for v in value)
+
+
+def _resolve(cls, owner, *values):
+    """Return the hyperparameters of an estimator of a class; its defaults are allowed."""
+    given = dict(zip(RESOLVED, values, strict=True))
+    for name, allowed in ALLOWED.items():
+        value = given[name]
+        if value is not cls._defaults.get(name, Ellipsis) and value not in allowed:
+            require(False, name, owner, allowed, value)
+    sizes = _hidden_sizes(given["hidden_layer_sizes"], owner)
+    activations, factors = _activations(given["activation"], len(sizes), owner)
+    class_weight, engine = given["class_weight"], given["engine"]
+    if class_weight is not None and class_weight not in CLASS_WEIGHT:
+        require(False, "class_weight", owner, CLASS_WEIGHT, class_weight)
+    return Hyperparameters(
+        hidden_sizes=sizes,
+        activations=activations,
+        dropout=_dropout(given["dropout"], len(sizes), owner),
+        initializer=_initializer(given["initializer"], len(sizes) + 1, factors, owner),
+        losses=_losses(given["loss"], cls._losses, owner),
+        convention=CONVENTIONS[given["error_convention"]](),
+        optimizer=_optimizer(given, owner),
+        schedule=_schedule(given, owner),
+        alpha=float(given["alpha"]),
+        batch_size=None if isinstance(given["batch_size"], str) else given["batch_size"],
+        scoring=_scoring(given["scoring"], owner),
+        class_weight=class_weight,
+        engine=_engine(engine, owner),
+        engine_name=engine if isinstance(engine, str) else None,
+        **{name: given[name] for name in UNCHANGED},
+    )
+
+
+#: As `_resolve`, for what can be a key. Typed: else True would pass as the 1 before it.
+_resolve_plain = lru_cache(maxsize=256, typed=True)(_resolve)
+UNCHANGED = (
+    *("shuffle", "clip_norm", "max_iter", "tol", "n_iter_no_change", "target_loss"),
+    *("early_stopping", "validation_fraction", "warm_start", "verbose"),
 )
 
 
-def check_parameters(parameters: Mapping[str, Any], owner: str) -> None:
-    """Raise ValueError for the first parameter that is not what it may be."""
-    random_state, sizes = parameters["random_state"], parameters["hidden_layer_sizes"]
-    require(random_state in RANDOM_STATE, "random_state", owner, RANDOM_STATE, random_state)
-    names = [name for name in CHECKED if name in parameters]
-    values = [parameters[name] for name in names]
-    sizes = sizes if isinstance(sizes, tuple) else (sizes,)
-    is_plain = all(type(v) in PLAIN or _is_plain_tuple(v) for v in values)
-    if is_plain and all(type(size) is int for size in sizes):
-        _check_plain(owner, tuple(names), *values)
-    else:
-        _check(dict(zip(names, values, strict=True)), owner)
+def require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -> None:
+    """Raise ValueError, with the words for what is allowed, unless the condition holds."""
+    if not condition:
+        raise ValueError(
+            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
+            f"{did_you_mean(value, getattr(allowed, 'names', ()))}"
+        )
+
+
+def in_numbers(n: int, noun: str) -> str:
+    """Return "1 layer", "2 layers"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 # The rules that a name may stand for, by the parameter that takes it.
@@ -196,74 +432,35 @@ def _how_to_set(name, outer, inner, value):
     return f"Pass the object instead of its name: {name}={objects}."
 
 
-def _is_plain_tuple(value):
-    """Say whether the cache may take it; inside a tuple it would take a True for a 1."""
-    return type(value) is tuple and all(type(v) in (str, int, float) for v in value)
-
-
-@lru_cache(maxsize=1024, typed=True)  # typed: else True would pass as the 1 before it
-def _check_plain(owner, names, *values):
-    """Check plain values once, not at every call of `partial_fit`."""
-    _check(dict(zip(names, values, strict=True)), owner)
-
-
-def _check(parameters, owner):
-    for name, allowed in ALLOWED.items():
-        require(parameters[name] in allowed, name, owner, allowed, parameters[name])
-    n_hidden = len(hidden_sizes(parameters["hidden_layer_sizes"], owner))
-    make_activations(parameters["activation"], n_hidden, owner)
-    make_dropout(parameters["dropout"], n_hidden, owner)
-    make_initializer(parameters, owner)
-    make_schedule(parameters, owner)
-    make_optimizer(parameters, owner)
-    _check_scoring(parameters["scoring"], owner)
-    _check_engine(parameters["engine"], owner)
-    if "class_weight" in parameters:
-        value = parameters["class_weight"]
-        require(value in CLASS_WEIGHT, "class_weight", owner, CLASS_WEIGHT, value)
-
-
-def _check_scoring(scoring, owner):
-    if scoring is None or callable(scoring):
-        return
-    allowed = Scorings()
-    require(scoring in allowed, "scoring", owner, allowed, scoring)
-
-
-def _check_engine(engine, owner):
-    methods = ("why_not", "prepare", "reduce")
-    known = {**ENGINES, "auto": None}
-    if hasattr(engine, "epochs") and not hasattr(engine, "prepare"):
-        raise ValueError(
-            f"{type(engine).__name__} is an engine in its former shape, with `epochs`. "
-            "Give it `prepare(plan, state, data)`, which returns a function that runs one "
-            "epoch and returns its loss; to shuffle and to count is no longer an engine's "
-            "task. See skbackprop.engines.Engine."
-        )
-    resolve(engine, known, parameter="engine", owner=owner, methods=methods)
-
-
-def require(condition: bool, name: str, owner: str, allowed: Any, value: Any) -> None:
-    """Raise ValueError, with the words for what is allowed, unless the condition holds."""
-    if not condition:
-        raise ValueError(
-            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
-            f"{did_you_mean(value, getattr(allowed, 'names', ()))}"
-        )
-
-
 def in_words(value: Any) -> str:
     """Return a value as text that is the same in another process: itself, or its type."""
     is_plain = type(value) in PLAIN or _is_plain_tuple(value) or isinstance(value, Spec)
     return repr(value) if is_plain else type(value).__name__
 
 
-def in_numbers(n: int, noun: str) -> str:
-    """Return "1 layer", "2 layers"."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def _scoring(value, owner):
+    if value is None or callable(value):
+        return value
+    allowed = Scorings()
+    require(value in allowed, "scoring", owner, allowed, value)
+    return value
 
 
-def hidden_sizes(value: Any, owner: str) -> list[int]:
+def _engine(value, owner):
+    if hasattr(value, "epochs") and not hasattr(value, "prepare"):
+        raise ValueError(
+            f"{type(value).__name__} is an engine in its former shape, with `epochs`. "
+            "Give it `prepare(plan, state, data)`, which returns a function that runs one "
+            "epoch and returns its loss; to shuffle and to count is no longer an engine's "
+            "task. See skbackprop.engines.Engine."
+        )
+    known = {**ENGINES, "auto": lambda: None}
+    methods = ("why_not", "prepare", "reduce")
+    found = resolve(value, known, parameter="engine", owner=owner, methods=methods)
+    return found() if isinstance(value, str) else found
+
+
+def _hidden_sizes(value, owner):
     """Return the numbers of hidden units, layer by layer."""
     sizes = [value] if isinstance(value, Integral) else value
     if not (_is_sequence(sizes) and all(size in COUNT for size in sizes)):
@@ -272,33 +469,41 @@ def hidden_sizes(value: Any, owner: str) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def make_activations(value: Any, n_hidden: int, owner: str) -> list[Activation]:
-    """Return the activations of the hidden layers: one for all, or one for each."""
+def _activations(value, n_hidden, owner):
+    """Return the activations of the hidden layers, and the Glorot factors of all layers.
+
+    One activation for all layers speaks for the output layer, too.
+    """
     if not _is_sequence(value):
-        return [_make_activation(value, owner)] * n_hidden
+        activation = _activation(value, owner)
+        return [activation] * n_hidden, _glorot_factor(activation)
     _require_one_per_layer(value, n_hidden, "activation", owner)
-    return [_make_activation(item, owner) for item in value]
+    activations = [_activation(item, owner) for item in value]
+    return activations, [*map(_glorot_factor, activations), GLOROT_FACTOR]
 
 
-def _make_activation(value, owner):
+def _activation(value, owner):
+    methods = ("forward", "backward")
     found = resolve(
-        value,
-        ACTIVATIONS,
-        parameter="activation",
-        owner=owner,
-        methods=("forward", "backward"),
+        value, ACTIVATIONS, parameter="activation", owner=owner, methods=methods
     )
-    return _checked(found() if isinstance(value, str) else found)
+    return found() if isinstance(value, str) else _checked(found)
 
 
-def make_dropout(value: Any, n_hidden: int, owner: str) -> list[float]:
+def _glorot_factor(activation):
+    return getattr(activation, "glorot_factor", GLOROT_FACTOR)
+
+
+def _dropout(value, n_hidden, owner):
     """Return the dropout of the hidden layers: one for all, or one for each."""
-    rates = list(value) if _is_sequence(value) else [value] * max(1, n_hidden)
-    words = f"{RATE} or a sequence of them, one per hidden layer"
-    require(all(rate in RATE for rate in rates), "dropout", owner, words, value)
-    if _is_sequence(value):
+    is_sequence = _is_sequence(value)
+    rates = list(value) if is_sequence else [value]
+    if not all(rate in RATE for rate in rates):
+        words = f"{RATE} or a sequence of them, one per hidden layer"
+        require(False, "dropout", owner, words, value)
+    if is_sequence:
         _require_one_per_layer(value, n_hidden, "dropout", owner)
-    return [float(rate) for rate in rates[:n_hidden]]
+    return [float(rate) for rate in rates] * (1 if is_sequence else n_hidden)
 
 
 def _is_sequence(value):
@@ -315,132 +520,63 @@ def _require_one_per_layer(value, n_hidden, name, owner):
         )
 
 
-def make_network(
-    sizes: Sequence[int], activation: Any, dropout: Any, owner: str
-) -> Network:
-    """Return the network of the given layer sizes, input and output included."""
-    if isinstance(activation, str) and isinstance(dropout, float):
-        return _plain_network(tuple(sizes), activation, dropout, owner)
-    return _plain_network.__wrapped__(sizes, activation, dropout, owner)
-
-
-@lru_cache(maxsize=64)  # a prediction of one row takes less time than building a network
-def _plain_network(sizes, activation, dropout, owner):
-    n_hidden = len(sizes) - 2
-    return Network.of_sizes(
-        sizes,
-        make_activations(activation, n_hidden, owner),
-        make_dropout(dropout, n_hidden, owner),
-    )
-
-
-def make_initializer(parameters: Mapping[str, Any], owner: str) -> Initializer:
+def _initializer(value, n_layers, glorot_factors, owner):
     """Return the initializer, with the Glorot factors that the activations ask for."""
-    value = parameters["initializer"]
     found = resolve(
         value, INITIALIZERS, parameter="initializer", owner=owner, methods=("__call__",)
     )
     initializer = found() if isinstance(value, str) else _checked(found)
-    n_layers = len(hidden_sizes(parameters["hidden_layer_sizes"], owner)) + 1
     if getattr(initializer, "n_layers", None) not in (None, n_layers):
         raise ValueError(
             f"{type(initializer).__name__} is for "
             f"{in_numbers(initializer.n_layers, 'layer')}, but the network has {n_layers}, "
             "the output layer included."
         )
-    return complete(initializer, {"factor": _glorot_factors(parameters, owner)})
+    return complete(initializer, {"factor": glorot_factors})
 
 
-def _glorot_factors(parameters, owner):
-    """Return the factor of each layer; one activation for all speaks for the output too."""
-    value = parameters["activation"]
-    n_hidden = len(hidden_sizes(parameters["hidden_layer_sizes"], owner))
-    if not _is_sequence(value):
-        return getattr(_make_activation(value, owner), "glorot_factor", GLOROT_FACTOR)
-    activations = make_activations(value, n_hidden, owner)
-    return [getattr(a, "glorot_factor", GLOROT_FACTOR) for a in activations] + [
-        GLOROT_FACTOR
-    ]
-
-
-def make_loss(value: Any, registry: Mapping[str, Any], kind: str, owner: str) -> Loss:
-    """Return the loss; `kind` is the type of target, where names depend on it."""
+def _losses(value, registry, owner):
+    """Return the loss, or those of a name whose meaning depends on the kind of target."""
     methods = ("predict", "value_and_delta")
     found = resolve(value, registry, parameter="loss", owner=owner, methods=methods)
     if not isinstance(value, str):
         return _checked(found)
-    return found[kind]() if isinstance(found, Mapping) else found()
+    return found if isinstance(found, Mapping) else found()
 
 
-def make_optimizer(parameters: Mapping[str, Any], owner: str) -> Optimizer | None:
-    """Return the optimizer, None for L-BFGS, which is more than a rule for one step.
-
-    A named one takes its parameters from the estimator.
-    """
-    value = parameters["solver"]
-    found = resolve(
-        value,
-        {**OPTIMIZERS, "lbfgs": None},
-        parameter="solver",
-        owner=owner,
-        methods=("init", "update"),
-    )
-    if isinstance(value, str):
-        return found and build(found, parameters)
-    return _checked(found)
+def _loss_of(losses, kind):
+    return losses[kind]() if isinstance(losses, Mapping) else losses
 
 
-def make_schedule(parameters: Mapping[str, Any], owner: str) -> Schedule:
+def _optimizer(given, owner):
+    """Return the optimizer; a named one takes its parameters from the estimator."""
+    value, methods = given["solver"], ("init", "update")
+    found = resolve(value, SOLVERS, parameter="solver", owner=owner, methods=methods)
+    return build(found, given) if isinstance(value, str) else _checked(found)
+
+
+def _schedule(given, owner):
     """Return the schedule; what it leaves open is taken from the estimator."""
-    value = parameters["learning_rate"]
-    given = {
-        "learning_rate_init": parameters["learning_rate_init"],
-        "patience": parameters["n_iter_no_change"],
-        "n_epochs": parameters["max_iter"],
-    }
+    value = given["learning_rate"]
     if isinstance(value, str) and value in SCHEDULES:
-        return complete(build(SCHEDULES[value], parameters), given)
-    if value in POSITIVE:
+        schedule = build(SCHEDULES[value], given)
+    elif value in POSITIVE:
         return SCHEDULES["constant"](learning_rate_init=float(value))
-    words = Either((Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")))
-    is_object = callable(value) and not isinstance(value, type)
-    require(is_object, "learning_rate", owner, words, value)
-    return _checked(complete(value, given))
-
-
-def make_engine(
-    value: Any, plan: Plan, data: Data, before: str | None
-) -> tuple[Engine, str | None]:
-    """Return the engine and its name, None for an object.
-
-    "auto" stays with the engine that trained `before`, wherever that can go on.
-    """
-    if not isinstance(value, str):
-        engine, name = value, None
-    elif value == "auto":
-        return _chosen_engine(plan, data, before)
+    elif callable(value) and not isinstance(value, type):
+        schedule = value
     else:
-        engine, name = ENGINES[value](), value
-    obstacle = engine.why_not(plan, data)
-    if obstacle is not None:
-        raise ValueError(f"{obstacle} With engine='auto' another engine takes over.")
-    return engine, name
-
-
-def _chosen_engine(plan, data, before):
-    """Return what "auto" takes: NumPy's where the engine it prefers cannot run."""
-    name = before if before in ENGINES else fastest(plan, data)
-    obstacle = ENGINES[name]().why_not(plan, data)
-    if isinstance(obstacle, Damage):
-        warnings.warn(f"{obstacle} Until then the NumPy engine trains.", stacklevel=2)
-    if obstacle is not None:
-        name = "numpy"
-    return ENGINES[name](), name
-
-
-def make_convention(value: str) -> ErrorConvention:
-    """Return the error convention of a name that was checked before."""
-    return CONVENTIONS[value]()
+        kinds = Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")
+        require(False, "learning_rate", owner, Either(kinds), value)
+    return _checked(
+        complete(
+            schedule,
+            {
+                "learning_rate_init": given["learning_rate_init"],
+                "patience": given["n_iter_no_change"],
+                "n_epochs": given["max_iter"],
+            },
+        )
+    )
 
 
 def _checked(rule):
@@ -448,3 +584,21 @@ def _checked(rule):
     if hasattr(rule, "check"):
         rule.check()
     return rule
+
+
+def refuse_what_lbfgs_ignores(
+    estimator: Any, hyper: Hyperparameters, validation: Any
+) -> None:
+    """Raise ValueError for a parameter that is set and would do nothing with L-BFGS."""
+    for name, is_set in (
+        ("dropout", any(hyper.dropout)),
+        ("clip_norm", hyper.clip_norm is not None),
+        ("scoring", hyper.scoring is not None and validation is None),
+    ):
+        if is_set:
+            remedy = " or pass X_val and y_val" if name == "scoring" else ""
+            raise ValueError(
+                f"solver='lbfgs' cannot use {name}={getattr(estimator, name)!r}: it "
+                f"works on one fixed objective of all rows. Use a stochastic "
+                f"solver{remedy}."
+            )

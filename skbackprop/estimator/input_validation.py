@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from math import ceil
+from functools import partial
 from numbers import Real
-from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import is_regressor
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from ..rule import INFINITY, Interval
-from ..training.process_group import ALONE, Share
+from ..training.process_group import SINGLE, ProcessGroup, Rows
+from .hyperparameters import in_words
 
 __all__ = [
-    "check_backprop",
+    "check_call",
     "check_classes",
     "check_label_type",
     "check_rows",
@@ -29,14 +27,10 @@ __all__ = [
     "check_sample_weight",
     "check_target",
     "expand_class_weight",
-    "may_be_cut",
     "may_be_weights",
-    "split_rows",
     "without_extension",
 ]
 
-# They cut every argument of `fit` that has as many rows as X, as they cut X.
-CUTTERS = ("sklearn.model_selection", "sklearn.calibration")
 SMALL = 2**16  # elements, whose checks take longer than their sums
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 
@@ -48,9 +42,37 @@ def check_rows(estimator, X, dtype):
     return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
 
 
-def check_rows_and_y(estimator, X, y, dtype, may_be_empty):
+def check_call(estimator, call, state, group: ProcessGroup) -> Rows:
+    """Return the rows of a call of `fit`; of a training that goes on in its precision."""
+    dtype = None if state is None else state.vector.dtype
+    X, y = check_rows_and_y(estimator, call.X, call.y, dtype, group)
+    group.agree(partial(_facts, estimator, call, X, y, 0 if state is None else state.epoch))
+    return Rows(X, y, group)
+
+
+def _facts(estimator, call, X, y, n_epochs):
+    """Return what must be the same in all processes that train together."""
+    parameters = estimator.get_params(deep=False)
+    apart = {"verbose", "engine"}  # one of them may speak for all
+    optional = ("sample_weight", "X_val", "y_val", "sample_weight_val")
+    is_none = {name: getattr(call, name) is None for name in optional}
+    classes = call.classes
+    return {
+        **{n: in_words(v) for n, v in parameters.items() if n not in apart},
+        **{name: "None" if none else "an array" for name, none in is_none.items()},
+        "classes": None if classes is None else np.asarray(classes).tolist(),
+        "the epochs before": n_epochs,
+        "the dtype of X": X.dtype.name,
+        "the number of features": X.shape[1],
+        "the names of the features": list(getattr(estimator, "feature_names_in_", ())),
+        "the kind of y": y.dtype.kind if y.shape[0] else None,
+        "the columns of y": y.shape[1:],
+    }
+
+
+def check_rows_and_y(estimator, X, y, dtype, group: ProcessGroup):
     """Return X and y as arrays; a precision is that of a training that goes on."""
-    if may_be_empty and getattr(X, "shape", ())[:1] == (0,):
+    if group.size > 1 and getattr(X, "shape", ())[:1] == (0,):
         return _check_no_rows(estimator, X, y, dtype)
     if dtype is not None and _is_clean(X, estimator, dtype) and _is_clean_y(y, len(X)):
         return X, y
@@ -103,16 +125,6 @@ def _is_clean_y(y, n_rows):
         and y.shape == (n_rows,)
         and (y.dtype.kind in "iubU" or (y.dtype.kind == "f" and bool(np.isfinite(y).all())))
     )
-
-
-def check_backprop(estimator, function: str) -> None:
-    """Raise TypeError for what is not one of this library's estimators."""
-    if not hasattr(estimator, "_open_step"):
-        raise TypeError(
-            f"{function} needs a BackpropClassifier or a BackpropRegressor. Got "
-            f"{type(estimator).__name__}. Of a Pipeline pass the last step, pipeline[-1], "
-            "with X as pipeline[:-1].transform(X) gives it."
-        )
 
 
 def check_target(target: NDArray, loss) -> None:
@@ -227,7 +239,7 @@ def check_label_type(labels, name: str) -> None:
         )
 
 
-def check_sample_weight(sample_weight, X, share: Share = ALONE) -> NDArray | None:
+def check_sample_weight(sample_weight, X, group: ProcessGroup = SINGLE) -> NDArray | None:
     """Return the sample weights in the precision of X, shape (n_rows,), or None."""
     if sample_weight is None:
         return None
@@ -251,59 +263,9 @@ def check_sample_weight(sample_weight, X, share: Share = ALONE) -> NDArray | Non
             f"sample_weight must not be negative, but its smallest value is "
             f"{weights.min()}. A negative weight would reward errors without bound."
         )
-    if not share.gather(weights).any():
+    if not group.gather(weights).any():
         raise ValueError(
             "sample_weight is zero for every sample, so there is nothing to learn from. "
             "Give at least one sample a positive weight."
         )
     return weights
-
-
-def split_rows(
-    n_rows: int,
-    labels: NDArray | None,
-    n_classes: int,
-    fraction: float,
-    rng: np.random.RandomState,
-) -> tuple[NDArray, NDArray]:
-    """Split row numbers into training and validation rows.
-
-    The validation part has `fraction` of the rows, at least one per class and at least
-    two. The split is stratified by `labels` (None: never) wherever every class has two
-    members and both parts have room for all classes.
-    """
-    n_validation = max(ceil(fraction * n_rows), n_classes, 2)
-    n_train = n_rows - n_validation
-    if n_train < 1:
-        raise ValueError(
-            f"early_stopping=True sets {n_validation} rows aside for validation, which "
-            f"leaves none to train on: got n_samples={n_rows}. Use more data or "
-            "early_stopping=False."
-        )
-    stratify = labels
-    if labels is not None:
-        counts = np.unique(labels, return_counts=True)[1]
-        if counts.min() < 2 or min(n_train, n_validation) < len(counts):
-            stratify = None
-    return tuple(
-        train_test_split(
-            np.arange(n_rows), test_size=n_validation, random_state=rng, stratify=stratify
-        )
-    )
-
-
-def may_be_cut(X_val: Any, X: Any) -> str | None:
-    """Say in a sentence why validation rows may be a part of what was passed, or None."""
-    if X_val.shape[0] != X.shape[0]:
-        return None
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith(CUTTERS):
-            return (
-                "X_val has as many rows as X, and scikit-learn's searches and "
-                "cross-validations cut every argument with as many rows as X into folds: "
-                "what arrived may be a part of what was passed. Pass an X_val with another "
-                "number of rows."
-            )
-        frame = frame.f_back
-    return None

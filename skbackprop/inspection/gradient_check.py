@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..estimator.input_validation import check_backprop
+from ..estimator.fitted_model import first_step
 from ..network.objective import Batch
 from .finite_differences import RESOLUTION, derivative
 from .gradient_faults import activation_faults, loss_faults
@@ -186,8 +186,7 @@ def check_gradient(
     >>> check.passed, check.max_relative_error < 1e-8
     (True, True)
     """
-    check_backprop(estimator, "check_gradient")
-    plan, state, data = estimator._open_step(X, y, sample_weight)
+    plan, state, data = first_step(estimator, X, y, sample_weight, "check_gradient")
     problem = _Problem(plan.objective, state, data)
     if not np.isfinite(problem.centre):
         raise ValueError(

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
+from ..estimator.fitted_model import FittedModel
 from ..estimator.hyperparameters import in_numbers
-from ..estimator.input_validation import check_backprop
 from .tables import Section, as_html, as_text
 
 __all__ = ["LayerSummary", "Summary", "hidden_activations", "input_gradient", "summary"]
@@ -158,12 +157,10 @@ def summary(estimator: Any) -> Summary:
       output      5 x 3     softmax        0          18      144 B
       all                                            123      984 B
     """
-    check_backprop(estimator, "summary")
-    check_is_fitted(estimator)
-    state = estimator._state
-    vector, layers = state["vector"], estimator._network(state["layer_sizes"]).layers
+    model = FittedModel(estimator, "summary")
+    vector, layers = model.vector, model.network.layers
     last = len(layers) - 1
-    kept = [*state["optimizer_memory"].values(), state["best_vector"]]
+    kept = [*model.state.optimizer_memory.values(), model.state.best_vector]
     return Summary(
         estimator=type(estimator).__name__,
         layers=[
@@ -234,16 +231,15 @@ def hidden_activations(estimator: Any, X: Any, layer: int = -1) -> NDArray:
     >>> hidden_activations(clf, X).shape
     (150, 5)
     """
-    check_backprop(estimator, "hidden_activations")
-    objective, vector, X = estimator._open_rows(X)
-    n_hidden = len(objective.network.layers) - 1
+    model = FittedModel(estimator, "hidden_activations")
+    X, n_hidden = model.rows(X), len(model.network.layers) - 1
     if not -n_hidden <= layer < n_hidden:
         raise ValueError(
             f"layer={layer} does not exist: the network has "
             f"{in_numbers(n_hidden, 'hidden layer')}. Pass 0 for the first, -1 for the "
             "last."
         )
-    return objective.hidden_activations(vector, X)[layer]
+    return model.objective.hidden_activations(model.vector, X)[layer]
 
 
 def input_gradient(estimator: Any, X: Any, of: str = "output") -> NDArray:
@@ -291,11 +287,11 @@ def input_gradient(estimator: Any, X: Any, of: str = "output") -> NDArray:
     >>> slope.round(1)  # cos(0) = 1
     array([[1.]])
     """
-    check_backprop(estimator, "input_gradient")
+    model = FittedModel(estimator, "input_gradient")
     if of not in ("output", "net_input"):
         raise ValueError(f"of must be 'output' or 'net_input'. Got {of!r}.")
-    objective, vector, X = estimator._open_rows(X)
-    network, n_rows = objective.network, X.shape[0]
+    X, vector, network = model.rows(X), model.vector, model.network
+    n_rows = X.shape[0]
     parameters, scratch = map(network.parameters, (vector, np.empty_like(vector)))
     work = network.allocate(n_rows, vector.dtype)
     with np.errstate(all="ignore"):
@@ -303,7 +299,7 @@ def input_gradient(estimator: Any, X: Any, of: str = "output") -> NDArray:
     n_outputs, bottom = z.shape[1], network.layers[0]
     gradient = np.empty((n_outputs, n_rows, bottom.n_inputs), vector.dtype)
     for k in range(n_outputs):
-        work[-1].delta[...] = _output_by_net_input(objective.loss, z, k, of)
+        work[-1].delta[...] = _output_by_net_input(model.objective.loss, z, k, of)
         network.backward(parameters, X, work, scratch)
         bottom.pass_down(parameters.layers[0], work[0], gradient[k])
     return gradient[0] if n_outputs == 1 else np.ascontiguousarray(gradient.swapaxes(0, 1))

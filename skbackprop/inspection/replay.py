@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.utils.multiclass import unique_labels
 
-from ..estimator.input_validation import check_backprop
+from ..estimator.fitted_model import check_backprop, first_step
 from ..training.loop import train
 from .trace import StepTrace, TracingEngine, check_steps_can_be_traced
 
@@ -196,7 +196,7 @@ def replay(
     network = clone(estimator).set_params(
         max_iter=n_epochs, early_stopping=False, warm_start=False
     )
-    plan, state, data = network._open_step(X, y)
+    plan, state, data = first_step(network, X, y, None, "replay")
     check_steps_can_be_traced(network, plan)
     _check_sizes(state.layer_sizes)
     n_steps = -(-len(data.target) // plan.batch_size) * n_epochs

@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..activations import slope
 from ..engines import NumpyEngine
-from ..estimator.input_validation import check_backprop
+from ..estimator.fitted_model import first_step
 from ..network.layers import LayerWork
 from ..network.network import Network
 from ..network.objective import Batch, Objective
+from ..training.lbfgs import LBFGS
 from ..training.loop import train
 from ..training.state import Plan
 from .step_report import sections
@@ -226,8 +227,7 @@ def trace_step(
       subtract -0.2 from w[0, 0]  0.5 - (-0.2)        0.7
     ...
     """
-    check_backprop(estimator, "trace_step")
-    plan, state, data = estimator._open_step(X, y, sample_weight)
+    plan, state, data = first_step(estimator, X, y, sample_weight, "trace_step")
     check_steps_can_be_traced(estimator, plan)
     _check_is_one_step(plan, data)
     engine = TracingEngine(estimator.error_convention)
@@ -302,7 +302,7 @@ class TracingEngine(NumpyEngine):
 
 def check_steps_can_be_traced(estimator: Any, plan: Plan) -> None:
     """Raise ValueError for a training that has no steps of single batches."""
-    if plan.optimizer is None:
+    if isinstance(plan.optimizer, LBFGS):
         raise ValueError(
             "trace_step and replay need a stochastic solver: solver='lbfgs' does not go "
             "step by step. Use solver='sgd' or solver='adam'."

@@ -31,7 +31,7 @@ from ..activations import (
     Tanh,
 )
 from ..classifier import BackpropClassifier
-from ..estimator import hyperparameters as rules
+from ..estimator.fitted_model import FittedModel
 from ..estimator.labels import Binary, Multiclass, Multilabel
 from ..regressor import BackpropRegressor
 from ..rule import Spec
@@ -178,14 +178,11 @@ class _Graph:
 
 def _write(graph, estimator, below):
     """Add the network to the graph; return the names of what it puts out."""
-    coefs, owner = estimator.coefs_, type(estimator).__name__
-    rules_by_layer = [
-        *rules.make_activations(estimator.activation, len(coefs) - 1, owner),
-        getattr(estimator._make_loss(), "link", None),
-    ]
-    for weights, bias, rule in zip(
-        coefs, estimator.intercepts_, rules_by_layer, strict=True
-    ):
+    model, owner = FittedModel(estimator, "to_onnx"), type(estimator).__name__
+    functions = [layer.activation for layer in model.network.layers[:-1]]
+    functions.append(getattr(model.objective.loss, "link", None))
+    parameters = model.network.parameters(model.vector).layers
+    for (weights, bias), rule in zip(parameters, functions, strict=True):
         if type(rule) not in OPERATORS:
             raise ValueError(
                 f"No ONNX operator is known for {rule!r}, the activation of a layer of "
@@ -193,17 +190,14 @@ def _write(graph, estimator, below):
             )
         z = graph("Add", graph("MatMul", below, weights), bias)
         below = OPERATORS[type(rule)](graph, z, rule)
-    return _classify(graph, estimator, below) if is_classifier(estimator) else [below]
+    if model.labels is None:
+        return [below]
+    return CLASSIFY[type(model.labels)](graph, estimator, below)
 
 
 def _gelu(graph, z):
     phi = graph("Add", graph("Erf", graph("Mul", z, [sqrt(0.5)])), [1.0])
     return graph("Mul", graph("Mul", z, [0.5]), phi)  # Phi(z) = (1 + erf(z / sqrt(2))) / 2
-
-
-def _classify(graph, estimator, output):
-    """Return the names of the labels and of the probabilities."""
-    return CLASSIFY[type(estimator._labels)](graph, estimator, output)
 
 
 def _classify_multilabel(graph, estimator, output):
@@ -273,7 +267,7 @@ def _outputs(estimator):
     if not is_classifier(estimator):
         return [("variable", FLOAT, [None, n_outputs])]
     n_classes = len(estimator.classes_)
-    is_multilabel = isinstance(estimator._labels, Multilabel)
+    is_multilabel = isinstance(FittedModel(estimator, "to_onnx").labels, Multilabel)
     kind = INT64 if is_multilabel else TYPES[_classes(estimator).dtype]
     shape = [None, n_outputs] if is_multilabel else [None]
     return [("label", kind, shape), ("probabilities", FLOAT, [None, n_classes])]

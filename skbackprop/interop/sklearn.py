@@ -5,21 +5,22 @@ from __future__ import annotations
 import inspect
 import warnings
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from ..activations import Exponential, Identity, Relu, Sigmoid, Tanh
 from ..classifier import BackpropClassifier
-from ..estimator import hyperparameters as rules
-from ..estimator.input_validation import check_backprop
+from ..estimator.fitted_model import FittedModel, adopt_labels, adopt_training
+from ..estimator.labels import Multilabel
 from ..losses import CLASSIFIER_LOSSES, BinaryLogLoss, LogLoss, Poisson, SquaredError
 from ..optimizers import SGD, Adam
 from ..regressor import BackpropRegressor
 from ..schedules import Adaptive, Constant, InverseScaling
-from ..training.state import State
+from ..training.lbfgs import LBFGS
+from ..training.trainer import History
 
 __all__ = ["from_sklearn", "to_sklearn"]
 
@@ -78,19 +79,18 @@ def to_sklearn(
     >>> bool(abs(mlp.predict_proba(X) - clf.predict_proba(X)).max() < 1e-12)
     True
     """
-    check_backprop(estimator, "to_sklearn")
-    check_is_fitted(estimator)
-    cls = MLPClassifier if is_classifier(estimator) else MLPRegressor
-    parameters, lost = _mlp_parameters(estimator, cls)
+    model = FittedModel(estimator, "to_sklearn")
+    cls = MLPRegressor if model.labels is None else MLPClassifier
+    parameters, lost = _mlp_parameters(model, cls)
     if lost:
         warnings.warn(
             f"{cls.__name__} predicts the same, but cannot train with {', '.join(lost)}.",
             stacklevel=2,
         )
-    mlp = _trained_on_nothing(estimator, cls(**parameters))
-    _give_fitted(estimator, mlp)
+    mlp = _trained_on_nothing(model, cls(**parameters))
+    _give_fitted(model, mlp)
     if hasattr(mlp, "_optimizer"):
-        _give_memory(estimator, mlp)
+        _give_memory(model, mlp)
     return mlp
 
 
@@ -144,31 +144,30 @@ def from_sklearn(
         )
     check_is_fitted(mlp)
     estimator = _holding_weights_of(mlp)
-    state = State.resume(estimator._state)
+    state = FittedModel(estimator, "from_sklearn").state.copy()
     _take_counts(mlp, state)
     if hasattr(mlp, "_optimizer"):
         _take_memory(mlp, state)
-    estimator._conclude(state)
-    _take_curves(mlp, estimator)
+    adopt_training(estimator, state, _history_of(mlp, state.epoch))
     return estimator
 
 
 # -- to scikit-learn: what it can express ----------------------------------------------
 
 
-def _mlp_parameters(estimator, cls):
+def _mlp_parameters(model, cls):
     """Return the constructor parameters of the MLP, and words for those that are lost."""
-    ours = estimator.get_params(deep=False)
+    estimator, ours = model.estimator, model.estimator.get_params(deep=False)
     known = inspect.signature(cls).parameters.keys()
     translated = {
-        "activation": (_activation(estimator), True),
-        "loss": _loss(estimator, cls),
-        "solver": _solver(_optimizer(estimator)),
-        "learning_rate": _learning_rate(estimator),
+        "activation": (_activation(model), True),
+        "loss": _loss(model, cls),
+        "solver": _solver(model.hyperparameters.optimizer),
+        "learning_rate": _learning_rate(model.hyperparameters),
     }
     parameters = {name: ours[name] for name in known if name in ours}
     parameters |= {
-        "hidden_layer_sizes": tuple(estimator._state["layer_sizes"][1:-1]),
+        "hidden_layer_sizes": tuple(model.state.layer_sizes[1:-1]),
         "verbose": bool(estimator.verbose),
     }
     for value, _ in translated.values():
@@ -188,25 +187,25 @@ def _unknown_and_set(estimator, names):
     ]
 
 
-def _activation(estimator):
-    sizes, owner = estimator._state["layer_sizes"], type(estimator).__name__
-    hidden = rules.make_activations(estimator.activation, len(sizes) - 2, owner)
-    kinds = {type(activation) for activation in hidden} or {Identity}
+def _activation(model):
+    hidden = model.network.layers[:-1]
+    kinds = {type(layer.activation) for layer in hidden} or {Identity}
     if len(kinds) > 1 or not kinds <= ACTIVATIONS.keys():
         raise ValueError(
             "scikit-learn's networks have one activation for all hidden layers, out of "
-            f"{sorted(ACTIVATIONS.values())}: activation={estimator.activation!r} cannot "
+            f"{sorted(ACTIVATIONS.values())}: activation={model.estimator.activation!r} "
+            "cannot "
             "be expressed."
         )
     return {"activation": ACTIVATIONS[kinds.pop()]}
 
 
-def _loss(estimator, cls):
+def _loss(model, cls):
     """Return the loss with the same output activation, and whether it is the same."""
-    loss = estimator._make_loss()
+    loss, estimator = model.objective.loss, model.estimator
     link = type(getattr(loss, "link", None))
     if cls is MLPClassifier:
-        _check_output(estimator, link)
+        _check_output(estimator, model.labels, link)
         return {}, loss in (LogLoss(), BinaryLogLoss())
     has_loss = "loss" in inspect.signature(cls).parameters  # from scikit-learn 1.7
     if link is Identity:
@@ -219,14 +218,14 @@ def _loss(estimator, cls):
     )
 
 
-def _check_output(estimator, link):
+def _check_output(estimator, labels, link):
     if len(estimator.classes_) == 1:
         raise ValueError(
             "MLPClassifier predicts the probabilities of two classes where there is only "
             "one: it cannot be expressed."
         )
-    theirs = CLASSIFIER_LOSSES["log_loss"][estimator._labels.kind]
-    n_outputs = estimator._labels.n_outputs(theirs)
+    theirs = CLASSIFIER_LOSSES["log_loss"][labels.kind]
+    n_outputs = labels.n_outputs(theirs)
     if link is not type(theirs.link) or estimator.n_outputs_ != n_outputs:
         raise ValueError(
             "MLPClassifier has one logistic output for two classes, one for each label, "
@@ -236,7 +235,7 @@ def _check_output(estimator, link):
 
 
 def _solver(optimizer):
-    if optimizer is None:
+    if type(optimizer) is LBFGS:
         return {"solver": "lbfgs"}, True
     if type(optimizer) is SGD:
         return {"solver": "sgd", **optimizer.get_params()}, True
@@ -245,10 +244,10 @@ def _solver(optimizer):
     return {"solver": "adam"}, False
 
 
-def _learning_rate(estimator):
-    schedule, optimizer = _schedule(estimator), _optimizer(estimator)
+def _learning_rate(hyperparameters):
+    schedule, optimizer = hyperparameters.schedule, hyperparameters.optimizer
     constant = {"learning_rate": "constant"}
-    if optimizer is None:
+    if type(optimizer) is LBFGS:
         return constant, True  # L-BFGS has no learning rate
     if type(schedule) is Constant:
         return constant | schedule.get_params(), True
@@ -256,26 +255,18 @@ def _learning_rate(estimator):
         return {"learning_rate": "invscaling", **schedule.get_params()}, True
     if type(optimizer) is SGD and type(schedule) is Adaptive:
         rate = schedule.learning_rate_init
-        same = Adaptive(learning_rate_init=rate, patience=estimator.n_iter_no_change)
+        same = Adaptive(learning_rate_init=rate, patience=hyperparameters.n_iter_no_change)
         return {"learning_rate": "adaptive", "learning_rate_init": rate}, schedule == same
     return constant, False
-
-
-def _optimizer(estimator):
-    return rules.make_optimizer(estimator._parameters(), type(estimator).__name__)
-
-
-def _schedule(estimator):
-    return rules.make_schedule(estimator._parameters(), type(estimator).__name__)
 
 
 # -- to scikit-learn: fitted attributes ------------------------------------------------
 
 
-def _trained_on_nothing(estimator, mlp):
+def _trained_on_nothing(model, mlp):
     """Fit one epoch, which makes every attribute under the name its version gives it."""
-    parameters, y = mlp.get_params(), _some_target(estimator)
-    X = np.zeros((y.shape[0], estimator.n_features_in_), estimator._vector.dtype)
+    parameters, y = mlp.get_params(), _some_target(model)
+    X = np.zeros((y.shape[0], model.state.layer_sizes[0]), model.dtype)
     mlp.set_params(max_iter=1, batch_size="auto", verbose=False, random_state=0)
     mlp.set_params(early_stopping=False, warm_start=False)
     with warnings.catch_warnings():
@@ -284,14 +275,15 @@ def _trained_on_nothing(estimator, mlp):
     return mlp.set_params(**parameters)
 
 
-def _some_target(estimator):
-    n_outputs = estimator.n_outputs_
-    if not is_classifier(estimator):
-        return np.ones(2) if n_outputs == 1 else np.ones((2, n_outputs))
-    return estimator._labels.each()
+def _some_target(model):
+    if model.labels is not None:
+        return model.labels.each()
+    n_outputs = model.state.layer_sizes[-1]
+    return np.ones(2) if n_outputs == 1 else np.ones((2, n_outputs))
 
 
-def _give_fitted(estimator, mlp):
+def _give_fitted(model, mlp):
+    estimator = model.estimator
     for part in ("coefs", "intercepts"):
         arrays = getattr(estimator, f"{part}_")
         setattr(mlp, f"{part}_", [array.copy() for array in arrays])
@@ -305,28 +297,29 @@ def _give_fitted(estimator, mlp):
         mlp.feature_names_in_ = estimator.feature_names_in_
 
 
-def _give_memory(estimator, mlp):
+def _give_memory(model, mlp):
     """Fill the memory of the MLP's optimizer, or let it begin a new one."""
-    state, optimizer = State.resume(estimator._state), _optimizer(estimator)
+    state, optimizer = model.state.copy(), model.hyperparameters.optimizer
     mlp._no_improvement_count, theirs = state.n_stale, mlp._optimizer
-    uphill = rules.make_convention(estimator.error_convention).orient
+    uphill, arrays = model.objective.convention.orient, partial(_arrays, model.network)
     is_known = type(optimizer) in (SGD, Adam)
     if not is_known or state.optimizer_memory.keys() != optimizer.init([]).keys():
         del mlp._optimizer
     elif type(optimizer) is SGD:
         velocity = uphill(state.optimizer_memory["velocity"])
-        theirs.velocities = _arrays(estimator, -velocity)  # theirs is added
-        theirs.learning_rate = state.learning_rate(_schedule(estimator))
+        theirs.velocities = arrays(-velocity)  # theirs is added
+        theirs.learning_rate = state.learning_rate(model.hyperparameters.schedule)
     else:
         m, v = uphill(state.optimizer_memory["m"]), state.optimizer_memory["v"]
-        theirs.ms = _arrays(estimator, m * (1 - optimizer.beta_1))
-        theirs.vs = _arrays(estimator, v * (1 - optimizer.beta_2))
+        theirs.ms = arrays(m * (1 - optimizer.beta_1))
+        theirs.vs = arrays(v * (1 - optimizer.beta_2))
         theirs.t = state.step
 
 
-def _arrays(estimator, vector):
+def _arrays(network, vector):
     """Return the parts of a vector as scikit-learn holds them: all weights, all biases."""
-    return [*estimator._views("weights", vector), *estimator._views("bias", vector)]
+    layers = network.parameters(vector).layers
+    return [layer.weights for layer in layers] + [layer.bias for layer in layers]
 
 
 # -- from scikit-learn -----------------------------------------------------------------
@@ -344,7 +337,8 @@ def _holding_weights_of(mlp):
             multilabel=is_multilabel,
             **mlp.get_params(),
         )
-        estimator._sparse_labels = is_multilabel and mlp._label_binarizer.sparse_input_
+        if is_multilabel and mlp._label_binarizer.sparse_input_:
+            adopt_labels(estimator, Multilabel(mlp.classes_, is_sparse=True))
     if hasattr(mlp, "feature_names_in_"):
         estimator.feature_names_in_ = mlp.feature_names_in_
     return estimator
@@ -381,14 +375,14 @@ def _vector(arrays):
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
-def _take_curves(mlp, estimator):
-    """Copy the curves; those that the MLP does not record hold NaN for its epochs."""
-    unknown = [np.nan] * estimator.n_iter_
-    estimator.loss_ = mlp.loss_
-    estimator.loss_curve_ = list(getattr(mlp, "loss_curve_", unknown))
-    estimator.learning_rate_curve_ = unknown
-    scores = getattr(mlp, "validation_scores_", None)
-    if scores is not None:
-        estimator.validation_scores_ = list(scores)
-        estimator.validation_loss_curve_ = list(unknown)
-        estimator.best_validation_score_ = mlp.best_validation_score_
+def _history_of(mlp, n_epochs):
+    """Return the curves; those that the MLP does not record hold NaN for its epochs."""
+    unknown, scores = [np.nan] * n_epochs, getattr(mlp, "validation_scores_", None)
+    return History(
+        loss=mlp.loss_,
+        loss_curve=list(getattr(mlp, "loss_curve_", unknown)),
+        learning_rate_curve=unknown,
+        validation_scores=None if scores is None else list(scores),
+        validation_loss_curve=None if scores is None else list(unknown),
+        best_validation_score=None if scores is None else mlp.best_validation_score_,
+    )

@@ -26,6 +26,7 @@ from .._version import __version__
 from ..engines import ENGINES, fastest
 from ..estimator import hyperparameters as rules
 from ..estimator.callbacks import CallbackSupportMixin, with_callbacks
+from ..estimator.fitted_model import first_step
 from ..estimator.fitted_network import DOCUMENTATION, RUNNING, warn_of_other_version
 from ..estimator.input_validation import check_sample_weight
 from ..optimizers import AdamW
@@ -147,7 +148,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
                 f"None. Got {self.cv!r} instead; the number of folds is n_members."
             )
         member = self._make_member(0, seed=self.random_state, batch_size=self.batch_size)
-        rules.check_parameters(vars(member), owner)
+        rules.resolve_hyperparameters(member, owner)
 
     def _check_rows(self, given, *, reset):
         """Return the table, y and the sample weights, or None."""
@@ -234,7 +235,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
     def _choose_engine(self, members, rows):
         """Let members be compiled where that pays for all of them together."""
         if isinstance(self.engine, str) and self.engine == "auto":
-            plan, _, data = members[0]._open_step(rows.X, rows.y)
+            plan, _, data = first_step(members[0], rows.X, rows.y, None, "fit")
             plan = replace(plan, max_epochs=self.max_iter, n_trainings=len(members))
             name = fastest(plan, data)
             if ENGINES[name]().why_not(plan, data) is None:
@@ -334,7 +335,6 @@ def _quiet_members():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("error", "Training interrupted", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "X_val has as many rows", UserWarning)
         try:
             yield
         except ConvergenceWarning as interrupted:

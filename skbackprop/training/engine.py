@@ -24,8 +24,8 @@ class Engine(Protocol):
 
     One that takes dense X only says so with ``takes_sparse = False``.
 
-    An engine that trains together with other processes also has ``share()``, which tells
-    the estimator about their rows: see `skbackprop.training.process_group`.
+    An engine that trains together with other processes also has ``process_group()``,
+    which tells the estimator about their rows: see `skbackprop.training.process_group`.
     """
 
     def why_not(self, plan: Plan, data: Data) -> str | None:

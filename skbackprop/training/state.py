@@ -108,6 +108,17 @@ class State:
         elif self.best_vector is None:
             self.best_vector = self.vector.copy()
 
+    def check_finite(self) -> None:
+        """Raise ValueError for parameters, or memory, of a training that diverged."""
+        for array in (self.vector, *self.optimizer_memory.values()):
+            if not np.isfinite(array).all():
+                what = "weights" if array is self.vector else "moments of the gradient"
+                raise ValueError(
+                    f"Training diverged: after epoch {self.epoch} the {what} are not "
+                    "finite. Try a smaller learning rate, scale the inputs (for example "
+                    "with StandardScaler), or set clip_norm."
+                )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""
         return dict(vars(self))

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 
 from ... import activations, losses, optimizers
 from ...network.layers import Dense
+from ...training.lbfgs import LBFGS
 from ...training.state import Data, Plan, State
 from . import codes
 
@@ -77,7 +78,7 @@ OPTIMIZERS = {
 
 def obstacle(plan: Plan, data: Data) -> str | None:
     """Say in a sentence what of the plan or the data has no translation."""
-    if plan.optimizer is None:
+    if isinstance(plan.optimizer, LBFGS):
         return "solver='lbfgs' takes no steps that the compiled engine could run."
     if issparse(data.X):
         return "The compiled engine takes dense X only, and X is sparse."

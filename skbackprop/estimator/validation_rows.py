@@ -1,0 +1,137 @@
+"""Validation rows: which rows train, which are looked at after every epoch."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+
+from ..training.process_group import Rows
+from ..training.state import Data
+from ..training.trainer import Validation
+from .fitted_network import twin_of
+from .hyperparameters import refuse_what_lbfgs_ignores
+from .input_validation import check_rows_and_y
+
+__all__ = ["arrange_rows", "order_rows"]
+
+
+def arrange_rows(estimator, call, start):
+    """Decide which rows train, and which are looked at; return the latter, or None."""
+    hyper, state = start.hyper, start.state
+    validation = _given_validation(estimator, call, start)
+    if not hyper.is_stochastic:
+        refuse_what_lbfgs_ignores(estimator, hyper, validation)
+        state.order, state.validation_rows, state.n_rows = None, None, 0
+        return validation
+    splits = hyper.early_stopping and validation is None
+    order_rows(estimator, start, splits)
+    if not splits:
+        return validation
+    rows, data = start.rows.shard.held(state.validation_rows), start.data
+    set_aside = Data(*(a if a is None else a[rows] for a in data))
+    return _validation(estimator, start, start.rows.y[rows], set_aside)
+
+
+def order_rows(estimator, start, splits):
+    """Set the order of the training rows; keep it while nothing changed."""
+    state, n_rows = start.state, start.rows.n_all
+    if state.n_rows == n_rows and splits == (state.validation_rows is not None):
+        return
+    state.n_rows, state.order, state.validation_rows = n_rows, np.arange(n_rows), None
+    if splits:
+        strata = estimator._strata(start.rows, start.data.target)
+        fraction = start.hyper.validation_fraction
+        state.order, state.validation_rows = split_rows(n_rows, strata, fraction, state.rng)
+
+
+def _given_validation(estimator, call, start):
+    """Return the validation set that was passed to `fit`, or None."""
+    given = call.X_val, call.y_val, call.sample_weight_val
+    if all(argument is None for argument in given):
+        return None
+    if call.X_val is None or call.y_val is None:
+        raise ValueError(
+            "X_val and y_val belong together, and sample_weight_val to them: pass both "
+            "or neither."
+        )
+    dtype, group = start.data.X.dtype, start.rows.group
+    rows = Rows(*check_rows_and_y(estimator, call.X_val, call.y_val, dtype, group), group)
+    try:
+        target = estimator._encode(rows, start.hyper.loss, fresh=False)
+    except ValueError as error:
+        raise ValueError(f"y_val does not go with y. {error}") from error
+    n_outputs, expected = target.shape[1], start.data.target.shape[1]
+    if n_outputs != expected:
+        raise ValueError(
+            f"y_val has {n_outputs} outputs, but y has {expected}. "
+            "Pass y_val in the form of y."
+        )
+    data = estimator._as_data(
+        start.hyper, start.objective, rows, target, call.sample_weight_val
+    )
+    return _validation(estimator, start, rows.y, data)
+
+
+def _validation(estimator, start, y, data):
+    """Return the validation set: what is computed on here, and what all look at."""
+    scoring, group = start.hyper.scoring, start.rows.group
+    X, gather = None, start.rows.of_all
+    if scoring not in (None, "loss"):
+        X, y = gather(data.X), estimator._scored(gather(y))
+    of_all = Data(X, gather(data.target), gather(data.sample_weight))
+
+    def score(z, loss):
+        if scoring is None:
+            output = start.objective.link(z)
+            return estimator._score_output(output, of_all.target, of_all.sample_weight)
+        if X is None:
+            return -loss
+        return group.broadcast(_scored_by(estimator, scoring, start.state, y, of_all))
+
+    return Validation(X=data.X, data=of_all, score=score, group=group)
+
+
+def _scored_by(estimator, scoring, state, y, data):
+    """Return what a scorer says of the estimator, as if training stopped now."""
+    trained = twin_of(estimator)
+    trained._state = {**state.to_dict(), "best_vector": None}
+    vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
+    weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
+    return float(check_scoring(trained, scoring=scoring)(trained, data.X, y, **weight))
+
+
+def split_rows(
+    n_rows: int,
+    labels: NDArray | None,
+    fraction: float,
+    rng: np.random.RandomState,
+) -> tuple[NDArray, NDArray]:
+    """Split row numbers into training and validation rows.
+
+    The validation part has `fraction` of the rows, at least one per class and at least
+    two. The split is stratified by `labels` (None: never) wherever every class has two
+    members and both parts have room for all classes.
+    """
+    n_classes = 0 if labels is None else len(np.unique(labels))
+    n_validation = max(ceil(fraction * n_rows), n_classes, 2)
+    n_train = n_rows - n_validation
+    if n_train < 1:
+        raise ValueError(
+            f"early_stopping=True sets {n_validation} rows aside for validation, which "
+            f"leaves none to train on: got n_samples={n_rows}. Use more data or "
+            "early_stopping=False."
+        )
+    stratify = labels
+    if labels is not None:
+        counts = np.unique(labels, return_counts=True)[1]
+        if counts.min() < 2 or min(n_train, n_validation) < len(counts):
+            stratify = None
+    return tuple(
+        train_test_split(
+            np.arange(n_rows), test_size=n_validation, random_state=rng, stratify=stratify
+        )
+    )

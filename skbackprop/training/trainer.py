@@ -1,0 +1,266 @@
+"""The trainer: epochs until something ends them, watched, recorded, and safe to interrupt.
+
+It serves stochastic solvers and L-BFGS alike: both report epoch by epoch, and both are
+told here when to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .diagnostics import a_part_of, diagnose
+from .early_stopping import Patience, reached
+from .engine import Engine
+from .lbfgs import LBFGS
+from .loop import EpochReport, train
+from .process_group import SINGLE, ProcessGroup
+from .rollback import Snapshot
+from .state import Data, Plan, State
+
+__all__ = ["History", "Trainer", "Validation", "as_if_stopped", "conclusions"]
+
+DIAGNOSED_ROWS = 300  # enough to see what is wrong, and cheap beside an epoch
+REMEDY = "Increase max_iter, scale the inputs, or try another learning rate."
+REMEDY_LBFGS = "Increase max_iter or max_fun, or scale the inputs and y."
+
+
+@dataclass(kw_only=True, eq=False)
+class History:
+    """What a training tells, epoch by epoch; curves of validation only where it has one."""
+
+    loss: float | None = None  # of the last epoch
+    loss_curve: list[float] = field(default_factory=list)
+    learning_rate_curve: list[float] = field(default_factory=list)
+    validation_scores: list[float] | None = None
+    validation_loss_curve: list[float] | None = None
+    best_validation_score: float | None = None
+
+    CURVES = (
+        *("loss_curve", "learning_rate_curve"),
+        *("validation_scores", "validation_loss_curve"),
+    )
+
+    @classmethod
+    def begin(cls, validates: bool, best_validation_score: float | None) -> History:
+        """Return one without epochs, for a training that goes on from the given score."""
+        if not validates:
+            return cls()
+        best = -np.inf if best_validation_score is None else best_validation_score
+        return cls(
+            validation_scores=[], validation_loss_curve=[], best_validation_score=best
+        )
+
+    def record(self, report: EpochReport) -> None:
+        """Append what is known of an epoch."""
+        self.loss = np.float64(report.loss)
+        self.loss_curve.append(self.loss)
+        self.learning_rate_curve.append(report.learning_rate)
+
+    def record_validation(self, loss: float, score: float) -> None:
+        """Append what the validation rows say after an epoch."""
+        assert self.validation_scores is not None
+        assert self.validation_loss_curve is not None
+        self.validation_loss_curve.append(loss)
+        self.validation_scores.append(score)
+
+    def cut(self, n_epochs: int) -> None:
+        """Forget all epochs after the first so many."""
+        for name in self.CURVES:
+            if getattr(self, name) is not None:
+                del getattr(self, name)[n_epochs:]
+        self.loss = self.loss_curve[-1]
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the curves under the names of fitted attributes."""
+        return {f"{name}_": getattr(self, name) for name in self.CURVES}
+
+    @property
+    def best_score(self) -> float | None:
+        """The best validation score, those before this history counted."""
+        best = self.best_validation_score
+        return max(best, *self.validation_scores) if self.validation_scores else best
+
+
+def conclusions(state: State, history: History) -> dict[str, Any]:
+    """Return the fitted attributes that tell of a whole training, if it is finite."""
+    state.check_finite()
+    return {
+        "loss_": history.loss,
+        "best_loss_": None if state.watches_score else -state.best,
+        "best_validation_score_": history.best_score,
+        "n_iter_": state.epoch,
+        "t_": state.samples_seen,
+        "_state": state.to_dict(),
+    }
+
+
+def as_if_stopped(state: State, history: History) -> dict[str, Any]:
+    """Return all fitted attributes as if training stopped now, sharing nothing with it."""
+    state = state.copy()
+    state.rng = deepcopy(state.rng)
+    return conclusions(state, history) | deepcopy(history.attributes())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Validation:
+    """Rows that are looked at after every epoch and never trained on."""
+
+    X: Any  # the rows held here
+    data: Data  # of all rows; X only where a scorer wants it
+    score: Callable[[NDArray, float], float]  # of the net input of the output, and loss
+    group: ProcessGroup = SINGLE
+
+    def evaluate(self, plan: Plan, state: State) -> tuple[float, float]:
+        """Return loss and score of the validation rows."""
+        z = self.group.gather(plan.objective.net_output(state.vector, self.X))
+        loss = plan.objective.loss_of(z, self.data)
+        return loss, self.score(z, loss) if np.isfinite(z).all() else np.nan
+
+
+def never() -> bool:
+    """Say that nobody asks to stop."""
+    return False
+
+
+class NoCallbacks:
+    """In the place of callbacks where there are none: nothing is told.
+
+    `should_stop` is how an ensemble ends the training of a member.
+    """
+
+    def __init__(self, should_stop: Callable[[], bool] = never) -> None:
+        self.should_stop = should_stop
+
+    def begin_epoch(self) -> None:
+        pass
+
+    def end_epoch(self) -> bool:
+        return self.should_stop()
+
+    def end_fit(self) -> None:
+        pass
+
+
+@dataclass(kw_only=True, eq=False)
+class Trainer:
+    """Trains a state, in place, and fills the history."""
+
+    plan: Plan
+    state: State
+    data: Data
+    engine: Engine
+    history: History
+    patience: Patience
+    max_iter: int
+    is_poor: Callable[[NDArray, NDArray], bool]  # an output beside its target
+    target_loss: float | None = None
+    validation: Validation | None = None
+    callbacks: Any = field(default_factory=NoCallbacks)
+    verbose: int = 0
+    group: ProcessGroup = SINGLE
+
+    def run_epoch(self) -> None:
+        """Train one epoch."""
+        self.group.barrier()
+        self._watch(next(train(self.plan, self.state, self.data, self.engine)))
+
+    def run(self) -> list[str]:
+        """Train until something ends it; return what is to be said of it, in sentences.
+
+        An interrupt ends it, too, with the parameters of the last complete epoch. Before
+        the first one is complete it is raised.
+        """
+        self.group.barrier()
+        before = a_part_of(self.state.vector).copy()
+        shuffles = self.plan.shuffle and self.state.order is not None
+        self.snapshot = Snapshot(self.state, shuffles=shuffles)
+        try:
+            is_whole = isinstance(self.plan.optimizer, LBFGS)
+            complaint = self._minimize() if is_whole else self._iterate()
+            return [*complaint, *self._diagnose(before)]
+        except KeyboardInterrupt:
+            n_epochs = self.snapshot.restore()
+            if n_epochs == 0 or self.group.size > 1:
+                raise
+            self.history.cut(n_epochs)
+            return [
+                "Training interrupted by user: it stopped with the parameters of epoch "
+                f"{self.state.epoch}, the last complete one."
+            ]
+
+    def _iterate(self):
+        """Train epoch by epoch; return the complaint that only `max_iter` ended it."""
+        reports = train(self.plan, self.state, self.data, self.engine)
+        for _ in range(self.max_iter):
+            self.callbacks.begin_epoch()
+            if self._is_over(next(reports)):
+                return []
+        return [f"Not converged after max_iter={self.max_iter} epochs. {REMEDY}"]
+
+    def _minimize(self):
+        """Let L-BFGS train; return its complaint, if it has one."""
+        result = self.plan.optimizer.minimize(
+            self.plan, self.state, self.data, self.engine, self._is_over
+        )
+        self.history.loss = np.float64(result.fun)
+        if not self.state.watches_score:
+            self.state.best = max(self.state.best, -self.history.loss)
+        if result.success:
+            return []
+        return [f"L-BFGS stopped with the message {result.message!r}. {REMEDY_LBFGS}"]
+
+    def _is_over(self, report):
+        """Watch an epoch and keep its end; say whether training should stop after it."""
+        is_over = self.group.broadcast(self._watch(report))
+        self.snapshot.keep()
+        return is_over
+
+    def _watch(self, report):
+        """Record an epoch; say whether training should stop after it."""
+        self.patience.watch(self._record(report), self.state)
+        if self.callbacks.end_epoch():
+            self._say("A callback stopped the training.")
+            return True
+        if reached(self.target_loss, report.loss):
+            self._say(f"Training loss reached target_loss={self.target_loss}: stopped.")
+            return True
+        if self.patience.is_over(self.plan, self.state):
+            n_epochs = self.patience.patience
+            self._say(f"No improvement for more than {n_epochs} epochs: stopped.")
+            return True
+        return False
+
+    def _record(self, report):
+        """Append to the history, print if asked to; return what patience watches."""
+        self.history.record(report)
+        speaks = report.epoch == 1 or report.epoch % max(1, int(self.verbose)) == 0
+        if speaks:
+            self._say(f"Iteration {report.epoch}, loss = {report.loss:.8f}")
+        if self.validation is None:
+            return -report.loss
+        loss, score = self.validation.evaluate(self.plan, self.state)
+        self.history.record_validation(loss, score)
+        if speaks:
+            self._say(f"Validation score: {score:f}")
+        return score if self.state.watches_score else -report.loss
+
+    def _say(self, sentence):
+        if self.verbose:
+            print(sentence)
+
+    def _diagnose(self, before):
+        """Return sentences on what went wrong, if the network is hardly of any use."""
+        n_rows, gather = self.group.shard(self.data.X.shape[0]).n_all, self.group.gather
+        rows = slice(None, None, max(1, n_rows // DIAGNOSED_ROWS))
+        X, target = gather(self.data.X[rows]), gather(self.data.target[rows])
+        objective, vector = self.plan.objective, self.state.vector
+        with np.errstate(all="ignore"):  # squares of very large numbers overflow
+            if not self.is_poor(objective.output(vector, X), target):
+                return []
+            return list(diagnose(objective, vector, before, X))
