@@ -16,7 +16,7 @@ GREY = "#808080"  # readable on white and on black
 def report(record):
     """Return the table of a record, with what was run below it."""
     rows = [_row(name, title, record) for name, title in record["models"].items()]
-    header = ["relative to MLP", *MEASURES, "wins", "CPU seconds", "by MLP's"]
+    header = ["relative to MLP", *MEASURES, "wins", "CPU seconds a fit", "by MLP's"]
     return "\n\n".join([markdown(header, rows), _spread(record), _machine(record)])
 
 
@@ -65,7 +65,7 @@ def _row(name, title, record):
         title,
         *(_number(mean) for mean in means),
         "" if name not in _single(record) else str(_wins(record, name)),
-        f"{own:.0f}",
+        f"{own / _n_fits(record, name):.2f}",
         f"{own / reference:.2f}",
     ]
 
@@ -87,6 +87,10 @@ def _seconds(record, name, like):
     )
 
 
+def _n_fits(record, name):
+    return sum(model == name for model, *_ in record["results"])
+
+
 def _single(record):
     """Return the names of the models that are no blends."""
     present = record["models"]
@@ -98,16 +102,17 @@ def _wins(record, name):
     best = 0
     for table in record["tables"]:
         measure = "1 - R2" if table.task == "regression" else "log loss"
-        means = {
-            one: np.mean(
+        found = np.array(
+            [
                 [
                     _ratio(record, one, table, seed, measure)
                     for seed in range(record["n_splits"])
                 ]
-            )
-            for one in _single(record)
-        }
-        best += means[name] == np.nanmin(list(means.values()))
+                for one in _single(record)
+            ]
+        )
+        means = found[:, ~np.isnan(found).any(axis=0)].sum(axis=1)  # splits that all have
+        best += means[_single(record).index(name)] == min(means) > 0
     return best
 
 
@@ -118,24 +123,24 @@ def _spread(record):
         cells = []
         for measure in MEASURES:
             found = ratios(record, name, measure)
-            means = _geometric_mean(found, axis=0) if found.size else np.array([np.nan])
-            ends = _number(np.nanmin(means)), _number(np.nanmax(means))
-            cells.append(" to ".join(ends) if all(ends) else "")
+            means = _geometric_mean(found[:, ~np.isnan(found).any(axis=0)], axis=0)
+            ends = [_number(end(means)) for end in (np.min, np.max)] if found.size else []
+            cells.append(" to ".join(ends))
         rows.append([title, *cells])
     return markdown(["lowest and highest split", *MEASURES], rows)
 
 
 def _machine(record):
-    titles = record["models"]
-    versions = {}
-    for (name, *_), result in record["results"].items():
-        if str(result["version"]):
-            versions[titles[name]] = str(result["version"])
-    listed = ", ".join(f"{title} {number}" for title, number in versions.items())
+    n_all = len(record["tables"]) * record["n_splits"]
+    listed = []
+    for name in _single(record):
+        runs = [run for (one, *_), run in record["results"].items() if one == name]
+        part = f" (on {len(runs)} of the {n_all} splits)" * (len(runs) < n_all)
+        listed.append(f"{record['models'][name]} {runs[0]['version']}{part}")
     quick = " A quick run on 300 rows: its figures mean nothing." * record["is_quick"]
     return (
         f"Measured on {record['date']}: {len(record['tables'])} tables, "
-        f"{record['n_splits']} random splits of each, one thread; {listed}.{quick}"
+        f"{record['n_splits']} random splits of each, one thread; {', '.join(listed)}.{quick}"
     )
 
 
