@@ -40,6 +40,7 @@ from skbackprop.engines import NumbaEngine
 from skbackprop.engines.numba_engine.epoch import run_epoch
 from skbackprop.losses import AbsoluteError, LogLoss, Quantile, SquaredError
 from skbackprop.optimizers import SGD, Lion, Rprop
+from skbackprop.preprocessing import PiecewiseLinearEncoder
 
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
@@ -368,6 +369,17 @@ def test_auto_takes_the_compiled_engine_for_many_parameters(rng, shipped_rule):
     for sizes, engine in [((700, 700), "numba"), ((100,), "numpy")]:
         found = fitted("auto", *many_rows(rng), hidden_layer_sizes=sizes, **params)
         assert engine_of(found) == engine
+
+
+def test_auto_takes_the_compiled_engine_for_coded_columns(rng, shipped_rule):
+    """As many parameters and steps, but a product that the compiled engine leaves out."""
+    X = rng.standard_normal((8000, 40)).astype("float32")
+    coded = PiecewiseLinearEncoder(n_bins=16).fit_transform(X)
+    params = {"batch_size": 100, "max_iter": 100, "target_loss": 100.0}
+    params["hidden_layer_sizes"] = (128,)
+    y = rng.randint(0, 2, len(X))
+    for rows, engine in [(coded, "numba"), (coded + np.float32(0.5), "numpy")]:
+        assert engine_of(fitted("auto", rows, y, **params)) == engine
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["as is", "through pickle"])

@@ -138,9 +138,10 @@ def _machine(record):
         part = f" (on {len(runs)} of the {n_all} splits)" * (len(runs) < n_all)
         listed.append(f"{record['models'][name]} {runs[0]['version']}{part}")
     quick = " A quick run on 300 rows: its figures mean nothing." * record["is_quick"]
+    models = ", ".join(listed)
     return (
         f"Measured on {record['date']}: {len(record['tables'])} tables, "
-        f"{record['n_splits']} random splits of each, one thread; {', '.join(listed)}.{quick}"
+        f"{record['n_splits']} random splits of each, one thread; {models}.{quick}"
     )
 
 
