@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import warnings
 from importlib.util import find_spec
 
@@ -58,6 +59,14 @@ def few_epochs():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
+
+
+@pytest.fixture
+def heeds_interrupts():
+    """Let Python heed SIGINT, which a background job of a shell starts with ignoring."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

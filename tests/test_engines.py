@@ -5,7 +5,6 @@ Not collected where Numba is not installed; see tests/conftest.py.
 
 import _thread
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -435,14 +434,6 @@ def test_divergence_is_reported_in_the_same_words(solver, activation, batch_size
             fitted(engine, X.astype(dtype), target, activation=activation, **params)
         messages.append(str(error.value))
     assert messages[0] == messages[1]
-
-
-@pytest.fixture
-def heeds_interrupts():
-    """Let Python heed SIGINT, which a background job of a shell starts with ignoring."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("heeds_interrupts")

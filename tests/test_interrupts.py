@@ -5,6 +5,7 @@ A trace function raises at the n-th line that is run, for one n after the other.
 
 import copy
 import pickle
+import signal
 import sys
 import warnings
 from contextlib import contextmanager
@@ -13,7 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 import skbackprop
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -312,3 +318,72 @@ def test_interrupt_after_the_first_epoch_is_never_raised(name):
     )
     first_kept = ends.index("kept")
     assert set(ends[first_kept:]) == {"kept"}
+
+
+# -- within a search -------------------------------------------------------------------
+
+
+class Interrupting:
+    """A learning rate that sends SIGINT in the fourth epoch of the second training."""
+
+    def __init__(self):
+        self.trainings, self.epoch = 0, np.inf
+
+    def __call__(self, step, epoch, samples_seen):
+        self.trainings += epoch < self.epoch
+        self.epoch = epoch
+        if self.trainings == 2 and epoch == 3:
+            signal.raise_signal(signal.SIGINT)
+        return 0.01
+
+    def __deepcopy__(self, memo):
+        return self  # clones count together
+
+
+SEARCHES = {
+    "cross_validate": lambda net: cross_validate(net, X, Y, cv=3),
+    "pipeline": lambda net: cross_validate(make_pipeline(MinMaxScaler(), net), X, Y, cv=3),
+    "grid": lambda net: GridSearchCV(net, {"alpha": [0.1, 1.0]}, cv=3).fit(X, Y),
+    "one for each": lambda net: MultiOutputRegressor(net).fit(X, X),
+}
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
+@pytest.mark.parametrize("search", SEARCHES)
+def test_within_a_search_an_interrupt_reaches_the_user(search):
+    rate = Interrupting()
+    net = BackpropRegressor((2,), learning_rate=rate)
+    with pytest.raises(KeyboardInterrupt):
+        SEARCHES[search](net)
+    assert (rate.trainings, rate.epoch) == (2, 3)  # no third one began
+
+
+def end_of_fit(net):
+    try:
+        net.fit(X, Y)
+    except KeyboardInterrupt:
+        return "raised"
+    return "returned"
+
+
+@pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_clone_keeps_its_last_complete_epoch_and_passes_the_interrupt_on(
+    warm_start, solver, cls
+):
+    """What is no clone keeps it too, warns, and returns."""
+    parameters = SMALL | {"solver": solver, "loss": TickingLoss(), "warm_start": warm_start}
+    if solver == "lbfgs":
+        parameters["batch_size"] = "auto"
+    own = cls(**parameters)
+    ends = []
+    for net in own, clone(own), copy.deepcopy(clone(own)):
+        Bomb.set(8, KeyboardInterrupt)
+        with pytest.warns(ConvergenceWarning, match="interrupted by user"):
+            ends.append(end_of_fit(net))
+        Bomb.set(None, None)
+        assert net.n_iter_ >= 1
+        assert is_equal(learnt(net), learnt(own))
+    assert ends == ["returned", "raised", "raised"]
+    assert net.fit(X, Y).n_iter_ > own.n_iter_  # and nothing of it hinders the next

@@ -1,14 +1,16 @@
 """Schedules: their formulas at points computed by hand, and what the estimator adds."""
 
+import warnings
 from dataclasses import dataclass, replace
 from math import cos, pi, sqrt
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skbackprop import BackpropRegressor
+from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.initializers import Zeros
 from skbackprop.optimizers import SGD
 from skbackprop.schedules import (
@@ -171,7 +173,7 @@ def twice(rates):
         # max_iter is 4: from the angle 0 in quarters of a half circle
         ("cosine", 0.4 * (1 + np.array([1, sqrt(0.5), 0, -sqrt(0.5)]))),
         (Cosine(), 0.4 * (1 + np.array([1, sqrt(0.5), 0, -sqrt(0.5)]))),
-        (Cosine(learning_rate_init=0.2, n_epochs=2), [0.2, 0.1, 0.0, 0.0]),
+        (Cosine(learning_rate_init=0.2, n_epochs=2, floor=0.1), [0.2, 0.15, 0.1, 0.1]),
         # 0.9 of the 3 stairs up, from the angle 0; 2.1 down: 0.1 / 2.1, 1.1 / 2.1, all
         (
             "one_cycle",
@@ -223,11 +225,60 @@ def test_schedule_counts_the_epochs_of_all_calls():
         (3,), solver=recording, learning_rate=Cosine(n_epochs=4), learning_rate_init=0.8
     )
     X = np.linspace(-1, 1, 20)[:, np.newaxis]
-    for _ in range(5):
+    for _ in range(4):
+        regressor.partial_fit(X, X[:, 0])
+    with pytest.warns(ConvergenceWarning, match="learning rate was 0 from epoch 5 on"):
         regressor.partial_fit(X, X[:, 0])
     expected = 0.4 * (1 + np.array([1, sqrt(0.5), 0, -sqrt(0.5), -1]))
     # a few roundings of rates below 1
     assert_allclose(recording.rates, expected, rtol=1e-14, atol=1e-16)
+
+
+# -- schedules that come to 0 ----------------------------------------------------------
+
+STOPS = {
+    "cosine": Cosine(n_epochs=2),
+    "warmup": Warmup(then=Cosine(n_epochs=2), n_epochs=1),
+    "function": lambda step, epoch, samples_seen: max(0.0, 0.2 - 0.1 * epoch),
+    "underflow": Exponential(decay=1e-200),
+}
+
+
+def sentences_on_zero(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    sentences = [str(warning.message) for warning in caught]
+    return [sentence for sentence in sentences if "learning rate was 0" in sentence]
+
+
+@pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
+@pytest.mark.parametrize("engine", ["numpy", "auto"])
+@pytest.mark.parametrize("schedule", STOPS)
+def test_schedule_that_comes_to_0_before_the_end_is_said_once(schedule, engine, cls):
+    """In a fit, in the calls of `partial_fit` together, and in each fit that goes on."""
+    X, y = np.linspace(-1, 1, 20)[:, np.newaxis], np.arange(20) % 2
+    net = cls((3,), learning_rate=STOPS[schedule], engine=engine, max_iter=6)
+    sentence = (
+        "The learning rate was 0 from epoch 3 on, and the weights stood still. Give the "
+        "schedule more epochs or a floor, or train for fewer."
+    )
+    assert sentences_on_zero(lambda: net.fit(X, y)) == [sentence]
+    net.set_params(warm_start=True)
+    assert sentences_on_zero(lambda: net.fit(X, y)) == [sentence.replace("3", "7")]
+    classes = {"classes": [0, 1]} if cls is BackpropClassifier else {}
+    net = clone(net)
+    calls = [sentences_on_zero(lambda: net.partial_fit(X, y, **classes)) for _ in range(5)]
+    assert calls == [[], [], [sentence], [], []]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedule_that_takes_as_long_as_the_training_does_not_come_to_0(name):
+    X = np.linspace(-1, 1, 20)[:, np.newaxis]
+    for n_epochs in 1, 2, 5:
+        net = BackpropRegressor((3,), learning_rate=name, max_iter=n_epochs)
+        assert sentences_on_zero(lambda net=net: net.fit(X, X[:, 0])) == []
+        assert min(net.learning_rate_curve_) > 0
 
 
 # -- schedules that react --------------------------------------------------------------

@@ -75,6 +75,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
 
     _defaults: ClassVar[Mapping[str, Any]] = {}  # constructor parameters that are allowed
     _losses: ClassVar[Mapping[str, Any]]  # by name
+    _is_clone = False
 
     @abstractmethod
     def _encode(self, rows, loss_of, *, fresh, is_chunk=True, classes=None):
@@ -113,7 +114,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         stream = self._noted_stream(call)
         try:
             with group_of(self.engine) as group:
-                goes_on = trained._train(call, group)
+                goes_on, was_interrupted = trained._train(call, group)
             self._take_over(trained, curves if goes_on else ())
         except BaseException:
             if vars(self) is not vars(trained):  # an interrupt may come just after that
@@ -123,7 +124,15 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                 if stream is not None:
                     self._state["rng"].set_state(stream)
             raise
+        if was_interrupted and self._is_clone:
+            raise KeyboardInterrupt  # whoever made the clone must not go on with others
         return self
+
+    def __sklearn_clone__(self):
+        """Return a clone that knows to be one, made by a search or a meta-estimator."""
+        clone = super().__sklearn_clone__()
+        clone._is_clone = True
+        return clone
 
     def _noted_stream(self, call):
         """Return what a failure must set the random stream back to, or None."""
@@ -145,10 +154,11 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
 
     @with_callbacks
     def _train(self, call, group):
-        """Train; return whether that went on from an earlier training."""
+        """Train; return whether that went on from an earlier one, and was interrupted."""
         start = self._start(call, resolve_hyperparameters(self), group)
         hyper, state = start.hyper, start.state
         goes_on = state.epoch > 0
+        rates_before = self.learning_rate_curve_ if goes_on else []
         validation = arrange_rows(self, call, start)
         history = History.begin(validation is not None, self.best_validation_score_)
         vars(self).update(history.attributes())
@@ -171,14 +181,12 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             verbose=hyper.verbose,
             group=group,
         )
-        if call.is_chunk:
-            trainer.run_epoch()
-        else:
-            for sentence in trainer.run():
-                warn(sentence)
+        says = trainer.run_epoch(rates_before) if call.is_chunk else trainer.run()
+        for sentence in says:
+            warn(sentence)
         vars(self).update(conclusions(state, history))
         trainer.callbacks.end_fit()
-        return goes_on
+        return goes_on, trainer.was_interrupted
 
     # -- what a training starts from ---------------------------------------------------
 

@@ -164,11 +164,16 @@ class Trainer:
     callbacks: Any = field(default_factory=NoCallbacks)
     verbose: int = 0
     group: ProcessGroup = SINGLE
+    was_interrupted: bool = field(default=False, init=False)
 
-    def run_epoch(self) -> None:
-        """Train one epoch."""
+    def run_epoch(self, rates_before: list[float]) -> list[str]:
+        """Train one epoch; return what is to be said of it, in sentences.
+
+        What the last of the learning rates before it has caused was said then.
+        """
         self.group.barrier()
         self._watch(next(train(self.plan, self.state, self.data, self.engine)))
+        return [] if rates_before[-1:] == [0] else self._complain_of_rate()
 
     def run(self) -> list[str]:
         """Train until something ends it; return what is to be said of it, in sentences.
@@ -183,12 +188,13 @@ class Trainer:
         try:
             is_whole = isinstance(self.plan.optimizer, LBFGS)
             complaint = self._minimize() if is_whole else self._iterate()
-            return [*complaint, *self._diagnose(before)]
+            return [*complaint, *self._complain_of_rate(), *self._diagnose(before)]
         except KeyboardInterrupt:
             n_epochs = self.snapshot.restore()
             if n_epochs == 0 or self.group.size > 1:
                 raise
             self.history.cut(n_epochs)
+            self.was_interrupted = True
             return [
                 "Training interrupted by user: it stopped with the parameters of epoch "
                 f"{self.state.epoch}, the last complete one."
@@ -214,6 +220,17 @@ class Trainer:
         if result.success:
             return []
         return [f"L-BFGS stopped with the message {result.message!r}. {REMEDY_LBFGS}"]
+
+    def _complain_of_rate(self):
+        """Return a sentence if a schedule has come to 0 before the training ended."""
+        rates = self.history.learning_rate_curve
+        if 0 not in rates:
+            return []
+        epoch = self.state.epoch - len(rates) + rates.index(0) + 1
+        return [
+            f"The learning rate was 0 from epoch {epoch} on, and the weights stood still. "
+            "Give the schedule more epochs or a floor, or train for fewer."
+        ]
 
     def _is_over(self, report):
         """Watch an epoch and keep its end; say whether training should stop after it."""
