@@ -315,10 +315,12 @@ def complete(spec: Any, parameters: Mapping[str, Any]) -> Any:
     """Fill the fields left at None, of nested specs too; the given spec stays as it was."""
     if not isinstance(spec, Spec):
         return spec
-    filled = {
-        name: _plain(parameters.get(name)) if value is None else complete(value, parameters)
-        for name, value in spec.get_params(deep=False).items()
-    }
+    filled = {name: getattr(spec, name) for name in spec._names}
+    for name, value in filled.items():
+        if value is None:
+            filled[name] = _plain(parameters.get(name))
+        elif isinstance(value, Spec):
+            filled[name] = complete(value, parameters)
     return type(spec)(**filled)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rules import CLASSIFIER_TASKS
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 import skbackprop
@@ -34,6 +35,7 @@ from skbackprop import (
     optimizers,
     schedules,
 )
+from skbackprop import rule as rule_module
 from skbackprop._former_paths import MOVED
 from skbackprop.activations import ACTIVATIONS
 from skbackprop.conventions import CONVENTIONS
@@ -44,11 +46,11 @@ from skbackprop.rule import Interval, Spec
 from skbackprop.schedules import SCHEDULES
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
-RULES = [
-    vars(module)[name]
-    for module in (activations, conventions, initializers, losses, optimizers, schedules)
-    for name in module.__all__
-]
+RULE_MODULES = (
+    *(activations, conventions, initializers, losses, optimizers, schedules),
+    rule_module,
+)
+RULES = [vars(module)[name] for module in RULE_MODULES[:-1] for name in module.__all__]
 RULES = [rule for rule in RULES if isinstance(rule, type) and issubclass(rule, Spec)]
 PACKAGE = Path(skbackprop.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -240,6 +242,55 @@ def test_no_function_is_longer_than_forty_lines():
 def test_nine_of_ten_functions_are_shorter_than_thirty_lines():
     lengths = np.array([n for _, n in counted_functions()])
     assert np.mean(lengths < 30) >= 0.9
+
+
+# -- the way from fit to the first step --------------------------------------------------
+
+WAY = {"calls": 220, "files": 25, "files beside the rules": 18}  # an upper bound of each
+RULE_FILES = {f"{module.__name__.split('.')[-1]}.py" for module in RULE_MODULES}
+
+
+def way_to_the_first_step():
+    """The calls within the package from `fit` on iris until weights are moved."""
+    calls, arrived = [], False
+
+    def note(frame, event, arg):
+        nonlocal arrived
+        code = frame.f_code
+        path = Path(code.co_filename)
+        if arrived or event != "call" or PACKAGE not in path.parents:
+            return
+        if code.co_name[0] != "<":
+            calls.append((name_of(path), code.co_name))
+        arrived = calls[-1:] == [("optimizers.py", "update")]
+
+    X, y = load_iris(return_X_y=True)
+    net = BackpropClassifier((4,), max_iter=1, random_state=7, engine="numpy")
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        net.fit(X, y)
+    finally:
+        sys.setprofile(before)
+    assert arrived
+    return calls
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_way_from_fit_to_the_first_step_is_short():
+    calls = way_to_the_first_step()
+    files = {name for name, _ in calls}
+    found = {
+        "calls": len(calls),
+        "files": len(files),
+        "files beside the rules": len(files - RULE_FILES),
+    }
+    print(found)
+    assert all(found[name] <= WAY[name] for name in WAY), found
+
+
+def test_what_the_estimators_share_is_short():
+    assert (PACKAGE / "estimator" / "base.py").read_text().count("\n") < 320
 
 
 # -- strings end at the estimator ------------------------------------------------------

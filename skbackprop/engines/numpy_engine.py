@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -78,7 +79,8 @@ def move(
 ) -> None:
     """Move the parameters once by what the gradient becomes, both in place."""
     learning_rate = plan.learning_rate(state)
-    check_finite(loss, state, learning_rate)
+    if not math.isfinite(loss):
+        check_finite(loss, state, learning_rate)
     state.step += 1
     clip(gradient.vector, plan.clip_norm)
     decay = learning_rate * getattr(plan.optimizer, "weight_decay", 0.0)

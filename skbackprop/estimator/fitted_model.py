@@ -67,6 +67,12 @@ class FittedModel:
         return resolve_hyperparameters(self.estimator)
 
     @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        plan = self.hyperparameters.plan(self.objective, n_rows=1, is_chunk=True)
+        return plan.learning_rate(self.state)
+
+    @property
     def dtype(self):
         return self.vector.dtype
 

@@ -180,12 +180,9 @@ class Hyperparameters:
     engine_name: str | None  # None: an object
     warm_start: bool
     verbose: int
+    is_stochastic: bool  # batch by batch, not on all rows at once
+    needs_all_rows: bool  # in every step
     _objectives: dict[Any, Objective] = field(default_factory=dict, init=False)
-
-    @property
-    def is_stochastic(self) -> bool:
-        """Whether training goes batch by batch, not on all rows at once."""
-        return not isinstance(self.optimizer, LBFGS)
 
     def loss(self, kind: str) -> Loss:
         """Return the loss for a kind of target."""
@@ -220,11 +217,6 @@ class Hyperparameters:
             clip_norm=self.clip_norm,
             max_epochs=np.inf if is_chunk else self.max_iter,
         )
-
-    @property
-    def needs_all_rows(self) -> bool:
-        """Whether every step has to see all rows."""
-        return getattr(self.optimizer, "needs_all_rows", False)
 
     def _batch_size(self, n_rows):
         if not self.needs_all_rows:
@@ -358,6 +350,7 @@ def _resolve(cls, owner, *values):
     class_weight, engine = given["class_weight"], given["engine"]
     if class_weight is not None and class_weight not in CLASS_WEIGHT:
         require(False, "class_weight", owner, CLASS_WEIGHT, class_weight)
+    optimizer = _optimizer(given, owner)
     return Hyperparameters(
         hidden_sizes=sizes,
         activations=activations,
@@ -365,7 +358,9 @@ def _resolve(cls, owner, *values):
         initializer=_initializer(given["initializer"], len(sizes) + 1, factors, owner),
         losses=_losses(given["loss"], cls._losses, owner),
         convention=CONVENTIONS[given["error_convention"]](),
-        optimizer=_optimizer(given, owner),
+        optimizer=optimizer,
+        is_stochastic=not isinstance(optimizer, LBFGS),
+        needs_all_rows=getattr(optimizer, "needs_all_rows", False),
         schedule=_schedule(given, owner),
         alpha=float(given["alpha"]),
         batch_size=None if isinstance(given["batch_size"], str) else given["batch_size"],
@@ -558,25 +553,19 @@ def _optimizer(given, owner):
 def _schedule(given, owner):
     """Return the schedule; what it leaves open is taken from the estimator."""
     value = given["learning_rate"]
+    open_fields = {
+        "learning_rate_init": given["learning_rate_init"],
+        "patience": given["n_iter_no_change"],
+        "n_epochs": given["max_iter"],
+    }
     if isinstance(value, str) and value in SCHEDULES:
-        schedule = build(SCHEDULES[value], given)
-    elif value in POSITIVE:
+        return complete(build(SCHEDULES[value], given), open_fields)
+    if value in POSITIVE:
         return SCHEDULES["constant"](learning_rate_init=float(value))
-    elif callable(value) and not isinstance(value, type):
-        schedule = value
-    else:
-        kinds = Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")
-        require(False, "learning_rate", owner, Either(kinds), value)
-    return _checked(
-        complete(
-            schedule,
-            {
-                "learning_rate_init": given["learning_rate_init"],
-                "patience": given["n_iter_no_change"],
-                "n_epochs": given["max_iter"],
-            },
-        )
-    )
+    kinds = Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")
+    is_object = callable(value) and not isinstance(value, type)
+    require(is_object, "learning_rate", owner, Either(kinds), value)
+    return _checked(complete(value, open_fields))
 
 
 def _checked(rule):

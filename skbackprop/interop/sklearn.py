@@ -308,7 +308,7 @@ def _give_memory(model, mlp):
     elif type(optimizer) is SGD:
         velocity = uphill(state.optimizer_memory["velocity"])
         theirs.velocities = arrays(-velocity)  # theirs is added
-        theirs.learning_rate = state.learning_rate(model.hyperparameters.schedule)
+        theirs.learning_rate = model.learning_rate
     else:
         m, v = uphill(state.optimizer_memory["m"]), state.optimizer_memory["v"]
         theirs.ms = arrays(m * (1 - optimizer.beta_1))

@@ -72,14 +72,14 @@ class Network(Spec):
     def parameters(self, vector: NDArray) -> Parameters:
         """Return views of the vector, layer by layer; writing to them writes to it."""
         layers = []
-        start, bias_start = 0, self.n_weights
+        start, bias_start = 0, (n_weights := self.n_weights)
         for layer in self.layers:
             stop = start + layer.n_inputs * layer.n_units
             bias_stop = bias_start + layer.n_units
             weights = vector[start:stop].reshape(layer.n_inputs, layer.n_units)
             layers.append(LayerParameters(weights, vector[bias_start:bias_stop]))
             start, bias_start = stop, bias_stop
-        return Parameters(vector, vector[: self.n_weights], layers)
+        return Parameters(vector, vector[:n_weights], layers)
 
     def fill(
         self, vector: NDArray, initializer: Initializer, rng: np.random.RandomState

@@ -100,10 +100,7 @@ class Rows:
     def __init__(self, X: Any, y: Any, group: ProcessGroup):
         self.X, self.y, self.group = X, y, group
         self.shard = group.shard(X.shape[0])
-
-    @property
-    def n_all(self) -> int:
-        return self.shard.n_all
+        self.n_all = self.shard.n_all
 
     def of_all(self, array: Any) -> Any:
         """Return what belongs to all rows, of what belongs to those held here."""

@@ -33,7 +33,8 @@ class Plan:
 
     def learning_rate(self, state: State) -> float:
         """Return the learning rate of the next step."""
-        return state.learning_rate(self.schedule)
+        rate = self.schedule(state.step, state.epoch, state.samples_seen)
+        return float(rate) * state.schedule_memory["factor"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -85,11 +86,6 @@ class State:
     def copy(self) -> State:
         """Return a state that shares no array with this one, and the same stream."""
         return State.resume(vars(self))
-
-    def learning_rate(self, schedule: Schedule) -> float:
-        """Return the learning rate of the next step."""
-        rate = schedule(self.step, self.epoch, self.samples_seen)
-        return float(rate) * self.schedule_memory["factor"]
 
     def refresh(self, plan: Plan) -> None:
         """Make what the plan needs and is not there yet, in place."""
