@@ -13,6 +13,7 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.utils.fixes import parse_version
 from test_tabular import each, few, mixed, output
@@ -244,6 +245,15 @@ def test_it_is_searched_and_cross_validated(cls):
     search = GridSearchCV(few(cls), {"n_bins": [2, 8], "weight_decay": [0, 1]}, cv=2)
     assert search.fit(X, y).best_score_ == max(search.cv_results_["mean_test_score"])
     assert len(cross_val_score(few(cls), X, y, cv=2)) == 2
+
+
+def test_it_is_blended_with_trees():
+    X, y = mixed(TabularRegressor)
+    X = X.assign(town=X["town"].astype("category"))
+    net, trees = few(TabularRegressor), HistGradientBoostingRegressor(max_iter=5)
+    both = VotingRegressor([("net", net), ("trees", trees)], weights=[2, 1]).fit(X, y)
+    by_hand = (2 * net.fit(X, y).predict(X) + trees.fit(X, y).predict(X)) / 3
+    assert_allclose(both.predict(X), by_hand, rtol=1e-12)
 
 
 @each
