@@ -32,7 +32,12 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from skbackprop import BackpropClassifier, BackpropRegressor, trace_step
+from skbackprop import (
+    BackpropClassifier,
+    BackpropRegressor,
+    TabularRegressor,
+    trace_step,
+)
 from skbackprop.activations import Relu, Tanh
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.engines import NumbaEngine
@@ -379,6 +384,16 @@ def test_auto_takes_the_compiled_engine_for_coded_columns(rng, shipped_rule):
     y = rng.randint(0, 2, len(X))
     for rows, engine in [(coded, "numba"), (coded + np.float32(0.5), "numpy")]:
         assert engine_of(fitted("auto", rows, y, **params)) == engine
+
+
+@pytest.mark.parametrize(("n_rows", "engine"), [(1500, "numba"), (300, "numpy")])
+def test_auto_takes_the_compiled_engine_for_the_members_of_a_usual_table(
+    n_rows, engine, rng, shipped_rule
+):
+    """That is not fitted once: 3 fits of 8 members save 1.5 s and more together."""
+    X = rng.standard_normal((n_rows, 5))
+    model = TabularRegressor(n_iter_no_change=1, random_state=0).fit(X, X.sum(axis=1))
+    assert {member.engine for member in model.members_} == {engine}
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["as is", "through pickle"])

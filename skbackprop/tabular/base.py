@@ -40,6 +40,7 @@ __all__ = ["BaseTabular", "TableData", "mean_of_held_out"]
 ACTIVATIONS = ("relu", "silu")  # in turn: members that differ err less together
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
 STEPS_PER_EPOCH = 16  # that the batch size aims at
+USUAL_FITS = 3  # in a process: tables are cross-validated and searched on
 ONE_BATCH = 64  # rows; fewer train in one batch and in double precision
 OWN_PARAMETERS = {
     "n_members": rules.COUNT,
@@ -233,10 +234,11 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         return outputs
 
     def _choose_engine(self, members, rows):
-        """Let members be compiled where that pays for all of them together."""
+        """Let members be compiled where that pays for all of some fits together."""
         if isinstance(self.engine, str) and self.engine == "auto":
             plan, _, data = first_step(members[0], rows.X, rows.y, None, "fit")
-            plan = replace(plan, max_epochs=self.max_iter, n_trainings=len(members))
+            n_trainings = USUAL_FITS * len(members)
+            plan = replace(plan, max_epochs=self.max_iter, n_trainings=n_trainings)
             name = fastest(plan, data)
             if ENGINES[name]().why_not(plan, data) is None:
                 for member in members:

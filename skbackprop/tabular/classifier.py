@@ -100,7 +100,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs of the members, as in :class:`BackpropClassifier`. "auto"
-        takes the compiled engine where that pays for all of them together.
+        takes the compiled engine where that pays for all of them in some fits like this
+        one: from about 1000 rows on with 8 members.
 
     n_jobs : int or None, default=None
         Members trained at the same time, in threads, or in processes inside

@@ -94,7 +94,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs of the members, as in :class:`BackpropRegressor`. "auto"
-        takes the compiled engine where that pays for all of them together.
+        takes the compiled engine where that pays for all of them in some fits like this
+        one: from about 1000 rows on with 8 members.
 
     n_jobs : int or None, default=None
         Members trained at the same time, in threads, or in processes inside
