@@ -55,7 +55,7 @@ def _options():
     add = parser.add_argument
     add("--cache", type=Path, required=True, help="folder, outside the checkout")
     names = ", ".join(model.name for model in MODELS)
-    add("--models", help=f"of {names}, or what these begin with; with commas")
+    add("--models", help=f"of {names}, or what these begin with; with commas; mlp always")
     add("--tables", help="only tables whose name contains one of these, with commas")
     add("--splits", type=int, default=3, help="random splits of each table")
     add("--quick", action="store_true", help="300 rows, one split: does everything work?")
@@ -75,7 +75,8 @@ def measure(options):
     models = [
         model
         for model in MODELS
-        if options.models is None or model.name.startswith(tuple(options.models.split(",")))
+        if options.models is None
+        or model.name.startswith((REFERENCE, *options.models.split(",")))
     ]
     tables = [table for table in TABLES if is_wanted(table.name, options.tables)]
     results = {}

@@ -122,22 +122,20 @@ STUDIES = [
 
 def measure_coverage(options):
     """Return coverage and size for each task, contestant, table and split."""
-    n_splits = 1 if options.quick else N_SPLITS
+    seeds = range(1 if options.quick else N_SPLITS)
     found = {}
     for study in STUDIES:
         wanted = [t for t in study.tables if options.is_wanted(t.name, options.tables)]
-        for table, seed in product(wanted, range(n_splits)):
-            split = table.split(seed, N_ROWS)
-            for name in study.contestants:
-                key = study.task, name, table.name, seed
-                found[key] = _kept(options.cache, study, name, table, seed, split)
+        for name, table, seed in product(study.contestants, wanted, seeds):
+            key = study.task, name, table.name, seed
+            found[key] = _kept(options.cache, study, name, table, seed)
     return found
 
 
-def _kept(folder, study, name, table, seed, split):
+def _kept(folder, study, name, table, seed):
     file = folder / f"coverage-{name.replace(' ', '_')}-{table.name}-{seed}.npy"
     if not file.exists():
-        X, X_test, y, y_test = split
+        X, X_test, y, y_test = table.split(seed, N_ROWS)
         answer = study.contestants[name](X, y, X_test, seed)
         np.save(file, study.judge(answer, y_test))
     return np.load(file)
