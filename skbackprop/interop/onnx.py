@@ -1,4 +1,4 @@
-"""ONNX: a fitted network, or a pipeline that ends with one, as an ONNX graph.
+"""ONNX: a fitted estimator, or a pipeline that ends with one, as an ONNX graph.
 
 The graph is written in operators that every runtime has, in float32. onnx and skl2onnx
 are imported when they are used.
@@ -35,10 +35,13 @@ from ..estimator.fitted_model import FittedModel
 from ..estimator.labels import Binary, Multiclass, Multilabel
 from ..regressor import BackpropRegressor
 from ..rule import Spec
+from ..tabular.base import BaseTabular
+from .onnx_table import inputs_of_table, write_table
 
 __all__ = ["register_converters", "to_onnx"]
 
 OPSET, IR_VERSION = 13, 7  # the oldest that know all operators in the form used here
+OPSETS = {"": OPSET, "ai.onnx.ml": 2}
 
 # How a graph computes an activation from the net input z.
 OPERATORS: dict[type[Spec], Callable[[Any, Any, Any], Any]] = {
@@ -69,11 +72,17 @@ def to_onnx(estimator: Any) -> Any:
     has "variable" of shape (n_samples, n_outputs). Probabilities and variables differ from
     those of the estimator by the rounding of float32.
 
+    Of a `TabularClassifier` or `TabularRegressor` the graph holds encoding, members, their
+    mean and the calibration. Numbers come as double, NaN where they are missing, text as
+    string, "" where it is missing: in one input for each column, of shape (n_samples, 1)
+    and with its name, or "x0", "x1" and so on; in one "X" where all columns are numbers
+    without a name.
+
     Parameters
     ----------
-    estimator : BackpropClassifier, BackpropRegressor or a meta-estimator around them
-        Fitted. A Pipeline, or whatever else is not a network of this library, is handed
-        to skl2onnx.
+    estimator : an estimator of this library, or a meta-estimator around one
+        Fitted. A Pipeline, or whatever else is not of this library, is handed to
+        skl2onnx, which knows `BackpropClassifier` and `BackpropRegressor` inside it.
 
     Returns
     -------
@@ -102,16 +111,18 @@ def to_onnx(estimator: Any) -> Any:
     >>> model = to_onnx(clf)  # doctest: +SKIP
     """
     check_is_fitted(estimator)
-    if not isinstance(estimator, (BackpropClassifier, BackpropRegressor)):
+    if not isinstance(estimator, (BackpropClassifier, BackpropRegressor, BaseTabular)):
         return _by_skl2onnx(estimator)
     onnx, graph = _imported("onnx"), _Graph()
+    write = _write_table if isinstance(estimator, BaseTabular) else _write_rows
     for output, (name, _, _) in zip(
-        _write(graph, estimator, "X"), _outputs(estimator), strict=True
+        write(graph, estimator), _outputs(estimator), strict=True
     ):
         graph("Identity", output, output=name)
+    graph.drop_unused([name for name, _, _ in _outputs(estimator)])
     model = onnx.helper.make_model(
         _to_proto(onnx, graph, estimator),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        opset_imports=[onnx.helper.make_opsetid(*pair) for pair in OPSETS.items()],
         ir_version=IR_VERSION,
         producer_name="skbackprop",
     )
@@ -174,6 +185,34 @@ class _Graph:
         name = self.unique(f"constant_{len(self.constants)}")
         self.constants.append((name, array))
         return name
+
+    def drop_unused(self, outputs):
+        """Keep only what the outputs of these names need."""
+        needed, nodes = set(outputs), []
+        for node in reversed(self.nodes):
+            if needed & set(node[2]):
+                nodes.append(node)
+                needed |= set(node[1])
+        self.nodes = nodes[::-1]
+        self.constants = [pair for pair in self.constants if pair[0] in needed]
+
+
+def _write_rows(graph, estimator):
+    """Add a network on rows of numbers; return the names of what it puts out."""
+    return _write(graph, estimator, "X")
+
+
+def _write_table(graph, estimator):
+    """Add a tabular estimator; return the names of what it puts out."""
+    rows = write_table(graph, estimator.encoder_)
+    outputs = [_write(graph, member, rows)[-1] for member in estimator.members_]
+    mean = graph("Mean", *outputs)
+    if not is_classifier(estimator):
+        scaled = graph("Mul", mean, estimator.target_scale_)
+        return [graph("Add", scaled, estimator.target_mean_)]
+    powers = graph("Pow", mean, [1 / estimator.temperature_])
+    total = graph("ReduceSum", powers, [1], keepdims=1)
+    return [_largest(graph, estimator, mean), graph("Div", powers, total)]
 
 
 def _write(graph, estimator, below):
@@ -263,6 +302,11 @@ def _classes(estimator):
 
 def _outputs(estimator):
     """Return name, type and shape of every output; the names are those of skl2onnx."""
+    if isinstance(estimator, BaseTabular):
+        if not is_classifier(estimator):
+            return [("variable", FLOAT, [None, len(estimator.target_mean_)])]
+        kind, n_classes = TYPES[_classes(estimator).dtype], len(estimator.classes_)
+        return [("label", kind, [None]), ("probabilities", FLOAT, [None, n_classes])]
     n_outputs = estimator.n_outputs_
     if not is_classifier(estimator):
         return [("variable", FLOAT, [None, n_outputs])]
@@ -273,6 +317,13 @@ def _outputs(estimator):
     return [("label", kind, shape), ("probabilities", FLOAT, [None, n_classes])]
 
 
+def _inputs(estimator):
+    """Return name, type and shape of every input."""
+    if isinstance(estimator, BaseTabular):
+        return inputs_of_table(estimator.encoder_)
+    return [("X", FLOAT, [None, estimator.n_features_in_])]
+
+
 def _to_proto(onnx, graph, estimator):
     describe = onnx.helper.make_tensor_value_info
     return onnx.helper.make_graph(
@@ -281,7 +332,7 @@ def _to_proto(onnx, graph, estimator):
             for operator, inputs, outputs, attributes in graph.nodes
         ],
         type(estimator).__name__,
-        [describe("X", FLOAT, [None, estimator.n_features_in_])],
+        [describe(*source) for source in _inputs(estimator)],
         [describe(*output) for output in _outputs(estimator)],
         [onnx.numpy_helper.from_array(array, name) for name, array in graph.constants],
     )

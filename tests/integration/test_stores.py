@@ -11,7 +11,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skbackprop.estimator.fitted_network
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import (
+    BackpropClassifier,
+    BackpropRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
 from skbackprop.activations import Tanh
 from skbackprop.optimizers import OPTIMIZERS, SGD
 
@@ -49,6 +54,27 @@ def test_skops_has_to_trust_our_class_and_nothing_else(cls, params):
     loaded = skops.io.loads(stored, trusted=[TYPES[cls]])
     assert_array_equal(loaded.predict(X), estimator.predict(X))
     assert vars(loaded).keys() == vars(estimator).keys()
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_skops_has_to_trust_the_parts_of_a_tabular_estimator(cls):
+    """Estimator, members, their optimizer, the encoders; a dtype of SimpleImputer's."""
+    few = {"n_members": 2, "hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
+    table = np.column_stack([X.astype(object), np.where(y > 1, "red", "blue")])
+    estimator = cls(**few).fit(table, y)
+    stored = skops.io.dumps(estimator)
+    untrusted = skops.io.get_untrusted_types(data=stored)
+    member = cls.__name__.replace("Tabular", "Backprop")
+    assert untrusted == [
+        "numpy.dtype",
+        f"skbackprop.{member.removeprefix('Backprop').lower()}.{member}",
+        "skbackprop.optimizers.AdamW",
+        "skbackprop.preprocessing.PiecewiseLinearEncoder",
+        f"skbackprop.tabular.{cls.__name__.removeprefix('Tabular').lower()}.{cls.__name__}",
+        "skbackprop.tabular.table_encoder.TableEncoder",
+    ]
+    loaded = skops.io.loads(stored, trusted=untrusted)
+    assert_array_equal(loaded.predict(table), estimator.predict(table))
 
 
 def test_rule_objects_add_their_own_types():
