@@ -264,3 +264,58 @@ def test_a_training_goes_on_exactly_after_a_call_that_failed(fail, early_stoppin
     with pytest.raises(ValueError, match=r"diverged|classes|inconsistent"):
         fail(clf, X, y)
     assert_same_bits(clf.set_params(**parameters).fit(X, y), undisturbed)
+
+
+# -- what is stored without its order ------------------------------------------------------
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_fit_without_warm_start_goes_on_exactly_after_it_was_stored(shuffle, dropout):
+    """The order of the rows is found again, though nothing of its length is stored."""
+    X, y = make_data("binary")
+    parameters = {"max_iter": 3, "shuffle": shuffle, "dropout": dropout}
+    here = make_estimator("binary", **parameters).fit(X, y)
+    stored = through_pickle(here)
+    for _ in range(2):  # and again after another chunk
+        here.partial_fit(X, y)
+        stored = through_pickle(stored).partial_fit(X, y)
+        assert_same_bits(stored, here)
+    for net in here, stored:
+        net.set_params(warm_start=True, max_iter=2).fit(X, y)
+    assert_same_bits(stored, here)
+
+
+def test_chunks_of_changing_size_go_on_exactly_after_they_were_stored():
+    X, y = make_data("binary")
+    stored, here = (
+        make_estimator("binary").partial_fit(X, y, classes=[False, True]) for _ in range(2)
+    )
+    for n_rows in (40, 40, 25, 25, 1, 40, 40):
+        stored = through_pickle(stored).partial_fit(X[:n_rows], y[:n_rows])
+        here.partial_fit(X[:n_rows], y[:n_rows])
+    assert_same_bits(stored, here)
+
+
+def test_a_stream_that_others_draw_from_begins_a_new_order_after_it_was_stored():
+    """Nothing is promised for it but that it goes on."""
+    X, y = make_data("binary")
+    stream = np.random.RandomState(0)
+    net = make_estimator("binary", random_state=stream)
+    net.partial_fit(X, y, classes=[False, True])
+    stream.random_sample(3)
+    net.partial_fit(X, y)
+    assert through_pickle(net).partial_fit(X, y).n_iter_ == 3
+
+
+def test_another_generator_than_usual_is_stored_with_its_order():
+    X, y = make_data("binary")
+    nets = [
+        make_estimator("binary", random_state=np.random.RandomState(np.random.PCG64(0)))
+        for _ in range(2)
+    ]
+    for _ in range(3):
+        for net in nets:
+            net.partial_fit(X, y, classes=[False, True])
+        nets[0] = through_pickle(nets[0])
+    assert_same_bits(*nets)

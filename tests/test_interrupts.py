@@ -288,9 +288,9 @@ class TickingStream(np.random.RandomState):
 
 
 def test_interrupt_while_a_snapshot_is_kept_leaves_the_epoch_it_is_of():
-    """The stream is noted when training begins, and again after 64 epochs."""
+    """The stream is noted when training begins, twice, and again after 64 epochs."""
     net = BackpropRegressor(**SMALL, tol=0.0, max_iter=100)
-    Bomb.set(2, KeyboardInterrupt)
+    Bomb.set(3, KeyboardInterrupt)
     with pytest.warns(ConvergenceWarning, match="parameters of epoch 64"):
         net.set_params(random_state=TickingStream(0)).fit(X, Y)
     Bomb.set(None, None)

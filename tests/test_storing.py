@@ -6,6 +6,7 @@ import pickle
 import warnings
 
 import joblib
+import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris
@@ -78,3 +79,48 @@ def test_what_was_stored_without_a_version_warns():
     estimator = BackpropClassifier.__new__(BackpropClassifier)
     with pytest.warns(InconsistentVersionWarning, match="stored by version unknown"):
         estimator.__setstate__(vars(BackpropClassifier()).copy())
+
+
+# -- how much is stored ----------------------------------------------------------------
+
+# what is called, and with which parameters
+STORED = {
+    "fit": ({}, "fit"),
+    "sgd": ({"solver": "sgd"}, "fit"),
+    "lbfgs": ({"solver": "lbfgs"}, "fit"),
+    "no shuffling": ({"shuffle": False}, "fit"),
+    "early stopping": ({"early_stopping": True}, "fit"),
+    "dropout": ({"dropout": 0.2}, "fit"),
+    "partial_fit": ({}, "partial_fit"),
+}
+
+
+def stored_size(cls, name, n_rows):
+    parameters, method = STORED[name]
+    rng = np.random.RandomState(0)
+    rows, target = rng.randn(n_rows, 4), np.arange(n_rows) % 2
+    net = cls((5,), max_iter=3, random_state=0, batch_size=50, **parameters)
+    classes = {"classes": [0, 1]} if (method, cls) == ("partial_fit", CLASSES[0]) else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return len(pickle.dumps(getattr(net, method)(rows, target, **classes)))
+
+
+@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("cls", CLASSES)
+def test_stored_size_does_not_depend_on_the_number_of_rows(cls, name):
+    few, many = (stored_size(cls, name, n_rows) for n_rows in (100, 5000))
+    assert abs(many - few) < 20  # digits of a few counts
+
+
+def test_curves_are_stored_as_arrays_and_read_as_lists():
+    """100,000 numbers one by one take a second; a number of an array takes 8 bytes."""
+    net = trained(BackpropRegressor)
+    before = len(pickle.dumps(net))
+    net.loss_curve_ = net.loss_curve_ + [np.float64(0.5)] * 100_000
+    content = pickle.dumps(net)
+    assert len(content) < before + 8 * 100_000 + 1000
+    loaded = pickle.loads(content)
+    assert type(loaded.loss_curve_) is list
+    assert loaded.loss_curve_ == net.loss_curve_
+    assert loaded.validation_scores_ is net.validation_scores_ is None

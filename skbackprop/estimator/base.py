@@ -20,7 +20,7 @@ from ..training.process_group import Rows, group_of
 from ..training.state import Data, State
 from ..training.trainer import History, Trainer, as_if_stopped, conclusions
 from .callbacks import CallbackSupportMixin, callbacks_of, with_callbacks
-from .fitted_network import FittedNetwork, twin_of
+from .fitted_network import CURVES, FittedNetwork, twin_of
 from .hyperparameters import Hyperparameters, resolve_hyperparameters
 from .input_validation import (
     check_call,
@@ -31,8 +31,6 @@ from .validation_rows import arrange_rows
 from .warning import warn
 
 __all__ = ["BaseBackprop", "Call", "has_partial_fit"]
-
-CURVES = tuple(f"{name}_" for name in History.CURVES)
 
 
 class Call(NamedTuple):
@@ -141,7 +139,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         has_masks = self._state["dropout_seed"] is not None or not np.any(self.dropout)
         if call.is_chunk and _is_one_row(call.X) and has_masks:
             return None  # there is nothing to draw, and noting a stream takes its time
-        return self._state["rng"].get_state()
+        return self._state["rng"].get_state(legacy=False)
 
     def _take_over(self, trained, curves):
         """Become the copy; curves that go on grow in place, however long they are."""

@@ -14,10 +14,12 @@ from .._version import __version__
 from ..engines import ENGINES
 from ..network.network import Network
 from ..training.state import State
+from ..training.trainer import History
 from .hyperparameters import check_nested, resolve_objective
 from .input_validation import check_rows
 
 __all__ = [
+    "CURVES",
     "DOCUMENTATION",
     "RUNNING",
     "FittedNetwork",
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject.toml
+
+CURVES = tuple(f"{name}_" for name in History.CURVES)
 
 # what is kept on an estimator while `fit` runs, the first two by scikit-learn
 RUNNING = {
@@ -207,9 +211,17 @@ class FittedNetwork(BaseEstimator):
         return objective.link(z)
 
     def __getstate__(self):
-        """Return what is stored: all that is not of a running `fit`, and the version."""
+        """Return what is stored: all that is not of a running `fit`, and the version.
+
+        Without `warm_start` nothing in it grows with the number of rows.
+        """
         state = super().__getstate__().items()
         stored = {name: value for name, value in state if name not in RUNNING}
+        if "_state" in stored and not self.warm_start:
+            stored["_state"] = State.without_rows(stored["_state"])
+        for name in stored.keys() & CURVES:  # a list is stored number by number
+            if stored[name] is not None:
+                stored[name] = np.array(stored[name], np.float64)
         return stored | {"_version": __version__}
 
     def __setstate__(self, state):
@@ -223,7 +235,8 @@ class FittedNetwork(BaseEstimator):
                     f"A network of {sizes[0]} inputs is stored as one of {n_features} "
                     "features."
                 )
-        super().__setstate__(state)
+        curves = {n: c for n, c in state.items() if n in CURVES and c is not None}
+        super().__setstate__(state | {name: list(c) for name, c in curves.items()})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -40,8 +40,10 @@ def order_rows(estimator, start, splits):
     """Set the order of the training rows; keep it while nothing changed."""
     state, n_rows = start.state, start.rows.n_all
     if state.n_rows == n_rows and splits == (state.validation_rows is not None):
+        if state.order is None:
+            state.restore_order()
         return
-    state.n_rows, state.order, state.validation_rows = n_rows, np.arange(n_rows), None
+    state.begin_order(n_rows)
     if splits:
         strata = estimator._strata(start.rows, start.data.target)
         fraction = start.hyper.validation_fraction

@@ -27,7 +27,7 @@ def train(plan: Plan, state: State, data: Data, engine: Engine) -> Iterator[Epoc
     while True:
         learning_rate = plan.learning_rate(state)
         if plan.shuffle:
-            state.rng.shuffle(state.order)  # composes on the previous order
+            state.shuffle()
         loss = run_epoch()
         state.epoch += 1
         state.samples_seen += len(state.order)

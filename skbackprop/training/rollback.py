@@ -37,7 +37,11 @@ class Snapshot:
         is_due = (state.epoch - self._first_epoch) % EPOCHS_PER_NOTE == 0
         if self._shuffles and is_due and state.order is not None:
             smallest = np.min_scalar_type(state.n_rows)
-            self._noted = state.rng.get_state(), state.order.astype(smallest), state.epoch
+            self._noted = (
+                state.rng.get_state(legacy=False),
+                state.order.astype(smallest),
+                state.epoch,
+            )
         self._state_is_whole = False
 
     def restore(self) -> int:

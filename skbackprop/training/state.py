@@ -47,6 +47,8 @@ class State:
     order: NDArray | None = None  # (n_rows,): training rows, in the order of the last epoch
     validation_rows: NDArray | None = None
     n_rows: int = 0  # of the data that order and validation_rows belong to
+    n_shuffles: int = 0  # of the order, since it was the natural one
+    first_stream: NDArray | None = None  # where the random stream was before them
     optimizer_memory: dict[str, NDArray] = field(default_factory=dict)
     schedule_memory: dict[str, float] = field(default_factory=lambda: {"factor": 1.0})
     step: int = 0
@@ -87,6 +89,48 @@ class State:
         """Return a state that shares no array with this one, and the same stream."""
         return State.resume(vars(self))
 
+    def shuffle(self) -> None:
+        """Shuffle the order, in place; it composes on the previous one."""
+        assert self.order is not None, "the rows are arranged before an epoch"
+        if self.n_shuffles == 0:
+            self.first_stream = _place_in(self.rng)
+        self.rng.shuffle(self.order)
+        self.n_shuffles += 1
+
+    def begin_order(self, n_rows: int) -> None:
+        """Set the order of so many rows to the natural one."""
+        self.n_rows, self.order, self.validation_rows = n_rows, np.arange(n_rows), None
+        self.n_shuffles, self.first_stream = 0, None
+
+    def restore_order(self) -> None:
+        """Shuffle again as often as before it was stored without its order.
+
+        Where the stream gave numbers to somebody else between, begin a new order.
+        """
+        place, order = self.first_stream, np.arange(self.n_rows)
+        rng = np.random.RandomState()
+        if place is not None:
+            rng.set_state(("MT19937", place[:-1], int(place[-1]), 0, 0.0))
+            for _ in range(self.n_shuffles):
+                rng.shuffle(order)
+        if place is None or np.array_equal(_place_in(rng), _place_in(self.rng)):
+            self.order = order
+        else:
+            self.begin_order(self.n_rows)
+
+    @staticmethod
+    def without_rows(values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a state without those that grow with the rows.
+
+        The order is found again by :meth:`restore_order`; a split is not.
+        """
+        if values["validation_rows"] is not None:
+            nothing = {"n_rows": 0, "n_shuffles": 0, "first_stream": None}
+            return {**values, "order": None, "validation_rows": None, **nothing}
+        if values["n_shuffles"] > 0 and values["first_stream"] is None:
+            return values  # a generator whose place is not known
+        return {**values, "order": None}
+
     def refresh(self, plan: Plan) -> None:
         """Make what the plan needs and is not there yet, in place."""
         names = plan.optimizer.init(self.vector[:1]).keys()
@@ -118,6 +162,15 @@ class State:
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""
         return dict(vars(self))
+
+
+def _place_in(rng):
+    """Return where a stream is, as an array; None for another generator than usual."""
+    state = rng.get_state(legacy=False)
+    if state["bit_generator"] != "MT19937":
+        return None
+    place = state["state"]
+    return np.append(place["key"], np.uint32(place["pos"]))
 
 
 def _check_vector(array, sizes):
