@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from numbers import Integral, Real
+from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -144,8 +145,9 @@ SOLVERS: dict[str, type] = {**OPTIMIZERS, "lbfgs": LBFGS}
 RESOLVED = (
     *ALLOWED,
     *("hidden_layer_sizes", "activation", "dropout", "initializer", "loss", "solver"),
-    *("learning_rate", "scoring", "class_weight", "engine"),
+    *("learning_rate", "scoring", "engine", "class_weight"),
 )
+read_parameters = attrgetter(*RESOLVED[:-1])  # but for class_weight, which classifiers have
 SIZES = RESOLVED.index("hidden_layer_sizes")
 OF_THE_OBJECTIVE = ("activation", "dropout", "loss", "alpha", "error_convention")
 AUTO_BATCH_SIZE = 200
@@ -273,7 +275,7 @@ def resolve_hyperparameters(estimator: Any, owner: str | None = None) -> Hyperpa
     Raises ValueError for the first one that is not what it may be. Strings, numbers and
     tuples of them are resolved once, not at every `partial_fit`. `owner` is who is named.
     """
-    cls, values = type(estimator), [getattr(estimator, n, None) for n in RESOLVED]
+    cls, values = type(estimator), _parameters_of(estimator)
     owner = owner or cls.__name__
     _check_random_state(estimator.random_state, owner)
     if PLAIN.issuperset(map(type, values)) or _can_be_a_key(values):
@@ -318,7 +320,11 @@ def resolve_hyperparameters_anew(estimator: Any) -> Hyperparameters:
     """Return the same with rules that nobody else has: for those who hand them out."""
     cls, owner = type(estimator), type(estimator).__name__
     _check_random_state(estimator.random_state, owner)
-    return _resolve(cls, owner, *[getattr(estimator, n, None) for n in RESOLVED])
+    return _resolve(cls, owner, *_parameters_of(estimator))
+
+
+def _parameters_of(estimator):
+    return *read_parameters(estimator), getattr(estimator, "class_weight", None)
 
 
 def _can_be_a_key(values):

@@ -120,17 +120,18 @@ def _why_not_compiled(plan, data):
         )
     if config.DISABLE_JIT:
         return "The environment variable NUMBA_DISABLE_JIT keeps Numba from compiling."
+    network = plan.objective.network
+    rules = plan.objective.loss, *(layer.activation for layer in network.layers)
+    kinds = type(plan.optimizer), *map(type, rules), data.X.dtype
+    if kinds in _tried:
+        return _tried[kinds]
     source = Path(__spec__.origin or "")
     if source.suffix != ".py" or not source.is_file():
         return (
             "Numba compiles source files that lie in a folder, and here skbackprop comes "
             f"from {source}: from an archive, or without its sources."
         )
-    network = plan.objective.network
-    rules = plan.objective.loss, *(layer.activation for layer in network.layers)
-    kinds = type(plan.optimizer), *map(type, rules), data.X.dtype
-    if kinds not in _tried:
-        _tried[kinds] = _why_not_loaded(plan, data)
+    _tried[kinds] = _why_not_loaded(plan, data)
     return _tried[kinds]
 
 
