@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..network.objective import Batch
 from ..training.engine import Damage, Engine, check_finite
-from ..training.state import Data, Plan
+from ..training.state import Plan
 from .numba_engine import NumbaEngine
 from .numpy_engine import NumpyEngine
 
@@ -27,7 +28,7 @@ __all__ = [
 ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine, "numba": NumbaEngine}
 
 
-def fastest(plan: Plan, data: Data) -> str:
+def fastest(plan: Plan, data: Batch) -> str:
     """Return the name of the engine that trains this in the shortest time, if it can."""
     return "numba" if NumbaEngine().pays(plan, data) else "numpy"
 

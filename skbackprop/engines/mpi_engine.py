@@ -24,7 +24,7 @@ from scipy.sparse import issparse, vstack
 from ..network.objective import Batch
 from ..rule import Spec
 from ..training.process_group import Shard
-from ..training.state import Data, Plan, State
+from ..training.state import Plan, State
 from .numpy_engine import move
 
 __all__ = ["MPIEngine"]
@@ -64,7 +64,7 @@ class MPIEngine(Spec):
 
     comm: Any = None
 
-    def why_not(self, plan: Plan, data: Data) -> None:
+    def why_not(self, plan: Plan, data: Batch) -> None:
         return None
 
     def reduce(self, array):
@@ -76,7 +76,7 @@ class MPIEngine(Spec):
         """Return the processes of the communicator, for one call of `fit`."""
         return _Group(self._open())
 
-    def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
+    def prepare(self, plan: Plan, state: State, data: Batch) -> Callable[[], float]:
         """Allocate what the steps need; return the function that runs one epoch."""
         comm = self._open()
         shard = _shard(comm.allgather(data.X.shape[0]), comm.rank)

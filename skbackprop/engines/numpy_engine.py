@@ -17,7 +17,7 @@ from ..network.network import Parameters
 from ..network.objective import Batch, cache_blocks
 from ..rule import Spec, spec
 from ..training.engine import check_finite
-from ..training.state import Data, Plan, State
+from ..training.state import Plan, State
 
 __all__ = ["NumpyEngine", "clip", "move", "training_step"]
 
@@ -26,13 +26,13 @@ __all__ = ["NumpyEngine", "clip", "move", "training_step"]
 class NumpyEngine(Spec):
     """Always there, and what the other engines are compared with."""
 
-    def why_not(self, plan: Plan, data: Data) -> None:
+    def why_not(self, plan: Plan, data: Batch) -> None:
         return None
 
     def reduce(self, array):
         return array
 
-    def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
+    def prepare(self, plan: Plan, state: State, data: Batch) -> Callable[[], float]:
         """Allocate what the steps need; return the function that runs one epoch."""
         network = plan.objective.network
         parameters = network.parameters(state.vector)

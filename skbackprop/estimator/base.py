@@ -15,9 +15,9 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state
 
 from ..initializers import GivenWeights
-from ..network.objective import Objective
+from ..network.objective import Batch, Objective
 from ..training.process_group import Rows, group_of
-from ..training.state import Data, State
+from ..training.state import State
 from ..training.trainer import History, Trainer, as_if_stopped, conclusions
 from .callbacks import CallbackSupportMixin, callbacks_of, with_callbacks
 from .fitted_network import CURVES, FittedNetwork, twin_of
@@ -51,7 +51,7 @@ class Start(NamedTuple):
 
     hyper: Hyperparameters
     rows: Rows
-    data: Data
+    data: Batch
     objective: Objective
     state: State
 
@@ -227,7 +227,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             target = target.astype(rows.X.dtype)
         check_target(target, objective.loss)
         weight = check_sample_weight(sample_weight, rows.X, rows.group)
-        return Data(
+        return Batch(
             rows.X, target, self._row_weights(hyper.class_weight, rows, target, weight)
         )
 

@@ -10,9 +10,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..network.network import Network
-from ..network.objective import Objective
+from ..network.objective import Batch, Objective
 from ..training.process_group import SINGLE
-from ..training.state import Data, Plan, State
+from ..training.state import Plan, State
 from ..training.trainer import History, conclusions
 from .base import BaseBackprop, Call
 from .fitted_network import twin_of
@@ -93,7 +93,7 @@ def check_backprop(estimator: Any, function: str) -> None:
 
 def first_step(
     estimator: Any, X: Any, y: Any, sample_weight: Any, function: str
-) -> tuple[Plan, State, Data]:
+) -> tuple[Plan, State, Batch]:
     """Return plan, state and data with which `partial_fit` would begin on these rows.
 
     All are copies: the estimator, fitted or not, and its random stream stay as they are.

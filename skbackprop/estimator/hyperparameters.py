@@ -19,7 +19,7 @@ from ..engines import ENGINES, Damage, Engine, fastest
 from ..initializers import INITIALIZERS, Initializer
 from ..losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 from ..network.network import Network
-from ..network.objective import Objective
+from ..network.objective import Batch, Objective
 from ..optimizers import OPTIMIZERS, Optimizer
 from ..rule import (
     BOOL,
@@ -35,7 +35,7 @@ from ..rule import (
 from ..schedules import SCHEDULES, Schedule
 from ..training.early_stopping import Patience
 from ..training.lbfgs import LBFGS
-from ..training.state import Data, Plan
+from ..training.state import Plan
 
 __all__ = [
     "Hyperparameters",
@@ -241,7 +241,7 @@ class Hyperparameters:
         )
 
     def choose_engine(
-        self, plan: Plan, data: Data, before: str | None
+        self, plan: Plan, data: Batch, before: str | None
     ) -> tuple[Engine, str | None]:
         """Return the engine and its name, None for an object.
 

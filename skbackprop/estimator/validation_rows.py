@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from ..network.objective import Batch
 from ..training.process_group import Rows
-from ..training.state import Data
 from ..training.trainer import Validation
 from .fitted_network import twin_of
 from .hyperparameters import refuse_what_lbfgs_ignores
@@ -32,7 +32,7 @@ def arrange_rows(estimator, call, start):
     if not splits:
         return validation
     rows, data = start.rows.shard.held(state.validation_rows), start.data
-    set_aside = Data(*(a if a is None else a[rows] for a in data))
+    set_aside = Batch(*(a if a is None else a[rows] for a in data))
     return _validation(estimator, start, start.rows.y[rows], set_aside)
 
 
@@ -84,7 +84,7 @@ def _validation(estimator, start, y, data):
     X, gather = None, start.rows.of_all
     if scoring not in (None, "loss"):
         X, y = gather(data.X), estimator._scored(gather(y))
-    of_all = Data(X, gather(data.target), gather(data.sample_weight))
+    of_all = Batch(X, gather(data.target), gather(data.sample_weight))
 
     def score(z, loss):
         if scoring is None:

@@ -20,7 +20,7 @@ BLOCK = 65_536  # elements of a piece
 
 
 class Batch(NamedTuple):
-    """Rows that are used together."""
+    """Rows that are used together: those of a step, or all of a call."""
 
     X: NDArray  # (n_rows, n_features), or a sparse array
     target: NDArray  # (n_rows, n_outputs)

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from numpy.typing import NDArray
 
-from .state import Data, Plan, State
+from ..network.objective import Batch
+from .state import Plan, State
 
 __all__ = ["Damage", "Engine", "check_finite"]
 
@@ -28,10 +29,10 @@ class Engine(Protocol):
     which tells the estimator about their rows: see `skbackprop.training.process_group`.
     """
 
-    def why_not(self, plan: Plan, data: Data) -> str | None:
+    def why_not(self, plan: Plan, data: Batch) -> str | None:
         """Say in a sentence why this engine cannot run the plan; None if it can."""
 
-    def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
+    def prepare(self, plan: Plan, state: State, data: Batch) -> Callable[[], float]:
         """Allocate what the steps need; return the function that runs one epoch.
 
         It takes the rows batch by batch in the order of ``state.order``, moves the vector

@@ -8,10 +8,11 @@ from numbers import Integral
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
+from ..network.objective import Batch
 from ..rule import INFINITY, Spec, number, spec
 from .engine import Engine
 from .loop import EpochReport
-from .state import Data, Plan, State
+from .state import Plan, State
 
 __all__ = ["LBFGS"]
 
@@ -34,7 +35,7 @@ class LBFGS(Spec):
         self,
         plan: Plan,
         state: State,
-        data: Data,
+        data: Batch,
         engine: Engine,
         is_over: Callable[[EpochReport], bool],
     ) -> OptimizeResult:

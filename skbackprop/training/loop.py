@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..network.objective import Batch
 from .engine import Engine
-from .state import Data, Plan, State
+from .state import Plan, State
 
 __all__ = ["EpochReport", "train"]
 
@@ -20,7 +21,7 @@ class EpochReport(NamedTuple):
     learning_rate: float  # of its first step
 
 
-def train(plan: Plan, state: State, data: Data, engine: Engine) -> Iterator[EpochReport]:
+def train(plan: Plan, state: State, data: Batch, engine: Engine) -> Iterator[EpochReport]:
     """Train for ever, one :class:`EpochReport` per epoch; stop by not asking for more."""
     assert state.order is not None, "the rows are arranged before an epoch"
     run_epoch = engine.prepare(plan, state, data)

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.network import Network
-from ..network.objective import Batch, Objective
+from ..network.objective import Objective
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 
-__all__ = ["Data", "Plan", "State"]
-
-Data = Batch  # all rows of a call: X, target, sample_weight
+__all__ = ["Plan", "State"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

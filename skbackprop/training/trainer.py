@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..network.objective import Batch
 from .diagnostics import a_part_of, diagnose
 from .early_stopping import Patience, reached
 from .engine import Engine
@@ -21,7 +22,7 @@ from .lbfgs import LBFGS
 from .loop import EpochReport, train
 from .process_group import SINGLE, ProcessGroup
 from .rollback import Snapshot
-from .state import Data, Plan, State
+from .state import Plan, State
 
 __all__ = ["History", "Trainer", "Validation", "as_if_stopped", "conclusions"]
 
@@ -112,7 +113,7 @@ class Validation:
     """Rows that are looked at after every epoch and never trained on."""
 
     X: Any  # the rows held here
-    data: Data  # of all rows; X only where a scorer wants it
+    data: Batch  # of all rows; X only where a scorer wants it
     score: Callable[[NDArray, float], float]  # of the net input of the output, and loss
     group: ProcessGroup = SINGLE
 
@@ -153,7 +154,7 @@ class Trainer:
 
     plan: Plan
     state: State
-    data: Data
+    data: Batch
     engine: Engine
     history: History
     patience: Patience

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ...network.objective import Batch
 from ...rule import Spec, spec
 from ...training.engine import Damage, check_finite
-from ...training.state import Data, Plan, State
+from ...training.state import Plan, State
 
 __all__ = ["NumbaEngine"]
 
@@ -33,12 +34,12 @@ class NumbaEngine(Spec):
 
     takes_sparse = False
 
-    def why_not(self, plan: Plan, data: Data) -> str | None:
+    def why_not(self, plan: Plan, data: Batch) -> str | None:
         from .translation import obstacle
 
         return obstacle(plan, data) or _why_not_compiled(plan, data)
 
-    def pays(self, plan: Plan, data: Data) -> bool:
+    def pays(self, plan: Plan, data: Batch) -> bool:
         """Say whether trainings of usual length save more time than the start takes.
 
         Usual, but no longer than a training may be.
@@ -58,7 +59,7 @@ class NumbaEngine(Spec):
     def reduce(self, array):
         return array
 
-    def prepare(self, plan: Plan, state: State, data: Data) -> Callable[[], float]:
+    def prepare(self, plan: Plan, state: State, data: Batch) -> Callable[[], float]:
         """Translate the plan, allocate; return the function that runs one epoch."""
         from .translation import constant
 
@@ -171,7 +172,7 @@ def _run_without_rows(plan, data):
         optimizer_memory=plan.optimizer.init(vector),
     )
     take_steps, _ = _translated(
-        plan, state, Data(*(a if a is None else a[:1] for a in data))
+        plan, state, Batch(*(a if a is None else a[:1] for a in data))
     )
     take_steps(constant(state.order[:0], np.int64), np.empty(0), 0)
 

@@ -12,8 +12,9 @@ from scipy.sparse import issparse
 
 from ... import activations, losses, optimizers
 from ...network.layers import Dense
+from ...network.objective import Batch
 from ...training.lbfgs import LBFGS
-from ...training.state import Data, Plan, State
+from ...training.state import Plan, State
 from . import codes
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ OPTIMIZERS = {
 }
 
 
-def obstacle(plan: Plan, data: Data) -> str | None:
+def obstacle(plan: Plan, data: Batch) -> str | None:
     """Say in a sentence what of the plan or the data has no translation."""
     if isinstance(plan.optimizer, LBFGS):
         return "solver='lbfgs' takes no steps that the compiled engine could run."
@@ -165,7 +166,7 @@ class Program(NamedTuple):
     n_work: int
 
 
-def translate(plan: Plan, state: State, data: Data) -> Program:
+def translate(plan: Plan, state: State, data: Batch) -> Program:
     """Return the plan and the data as the kernels take them."""
     dtype = state.vector.dtype
     space = _Space(min(plan.batch_size, len(state.order)))
