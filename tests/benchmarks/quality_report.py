@@ -7,10 +7,21 @@ from report import markdown
 
 MEASURES = ("1 - R2", "log loss", "error")
 PANELS = ("1 - R2", "log loss")
-# Okabe & Ito (2008): told apart by the colour-blind; the markers tell without colour
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-MARKERS = "osD^vP*X<"
 GREY = "#808080"  # readable on white and on black
+OURS = "#0072B2"
+# Okabe & Ito (2008): told apart by the colour-blind; the markers tell without colour
+LOOKS = {
+    "mlp": (GREY, "o"),
+    "histgb": ("#E69F00", "s"),
+    "lightgbm": ("#009E73", "D"),
+    "xgboost": ("#D55E00", "^"),
+    "catboost": ("#CC79A7", "v"),
+    "realmlp": ("#56B4E9", "P"),
+    "tabular8": (OURS, "o"),
+    "tabular4": (OURS, "X"),
+    "blend": (OURS, "*"),
+}
+TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)  # on the axis
 
 
 def report(record):
@@ -152,7 +163,7 @@ def picture(record, file):
     matplotlib.use("svg")
     style = {"svg.hashsalt": "skbackprop", "svg.fonttype": "none", "text.color": GREY}
     style |= {f"{part}color": GREY for part in ("axes.label", "xtick.", "ytick.")}
-    style |= {"axes.edgecolor": GREY, "font.size": 11}
+    style |= {"axes.edgecolor": GREY, "font.size": 11, "font.family": "sans-serif"}
     with matplotlib.rc_context(style):
         figure = _figure(record)
         figure.savefig(file, transparent=True, metadata={"Date": None})
@@ -164,17 +175,18 @@ def _figure(record):
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     panels = figure.subplots(1, len(PANELS))
     for axes, measure in zip(panels, PANELS, strict=True):
-        for i, (name, title) in enumerate(record["models"].items()):
+        for name, title in record["models"].items():
             mean = _geometric_mean(ratios(record, name, measure))
             times = _seconds(record, name, name) / _seconds(
                 record, record["reference"], name
             )
-            axes.plot(
-                times, mean, MARKERS[i], color=COLOURS[i % len(COLOURS)],
-                markersize=10, label=title,
-            )  # fmt: skip
+            colour, marker = LOOKS[name]
+            axes.plot(times, mean, marker, color=colour, markersize=10, label=title)
         axes.set(xscale="log", xlabel="processor time, by MLP's")
         axes.set_ylabel(f"{measure}, by MLP's (lower is better)")
+        seen = [time for time in TIMES if axes.get_xlim()[0] < time < axes.get_xlim()[1]]
+        axes.set_xticks(seen, [f"{time:g}" for time in seen])
+        axes.set_xticks([], minor=True)
         axes.grid(color=GREY, alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     figure.legend(
