@@ -27,6 +27,8 @@ import skbackprop
 from skbackprop import (
     BackpropClassifier,
     BackpropRegressor,
+    TabularClassifier,
+    TabularRegressor,
     activations,
     conventions,
     engines,
@@ -42,10 +44,12 @@ from skbackprop.conventions import CONVENTIONS
 from skbackprop.initializers import INITIALIZERS
 from skbackprop.losses import REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
+from skbackprop.preprocessing import PiecewiseLinearEncoder
 from skbackprop.rule import Interval, Spec
 from skbackprop.schedules import SCHEDULES
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
+TABULAR = [TabularClassifier, TabularRegressor]
 RULE_MODULES = (
     *(activations, conventions, initializers, losses, optimizers, schedules),
     rule_module,
@@ -431,12 +435,12 @@ def documented(cls, section):
     return {name: " ".join(kind.split()) for name, kind in entries}
 
 
-@pytest.mark.parametrize("cls", [*CLASSES, *RULES])
+@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, PiecewiseLinearEncoder, *RULES])
 def test_parameters_are_documented_in_their_order(cls):
     assert list(documented(cls, "Parameters")) == list(inspect.signature(cls).parameters)
 
 
-@pytest.mark.parametrize("cls", [*CLASSES, *RULES])
+@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, PiecewiseLinearEncoder, *RULES])
 def test_documented_defaults_are_the_defaults(cls):
     for name, kind in documented(cls, "Parameters").items():
         default = inspect.signature(cls).parameters[name].default
@@ -477,11 +481,25 @@ def test_documented_attributes_are_those_of_a_fit(cls):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         estimator = cls((2,), max_iter=2).fit(X, [0, 1, 0, 1, 0, 1])
-    attributes = {name for name in dir(estimator) if re.fullmatch(r"[a-z]\w*(?<!_)_", name)}
-    assert attributes == documented(cls, "Attributes").keys()
+    assert attributes_of(estimator) == documented(cls, "Attributes").keys()
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+def attributes_of(estimator):
+    return {name for name in dir(estimator) if re.fullmatch(r"[a-z]\w*(?<!_)_", name)}
+
+
+@pytest.mark.parametrize("cls", TABULAR)
+def test_documented_attributes_are_those_of_a_table(cls):
+    X = pd.DataFrame(np.eye(6)[:, :3], columns=["a", "b", "c"])
+    estimator = cls(n_members=2, max_iter=2).fit(X, [0, 1, 0, 1, 0, 1])
+    assert attributes_of(estimator) == documented(cls, "Attributes").keys()
+    encoder = estimator.encoder_
+    assert attributes_of(encoder) == documented(type(encoder), "Attributes").keys()
+    encoder = encoder.piecewise_linear_.fit(X)
+    assert attributes_of(encoder) == documented(type(encoder), "Attributes").keys()
+
+
+@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, PiecewiseLinearEncoder])
 def test_public_methods_are_documented_in_full(cls):
     for name, method in inspect.getmembers(cls, inspect.isfunction):
         if name[0] != "_" and method.__module__.startswith("skbackprop"):

@@ -93,12 +93,15 @@ def test_every_member_has_one_epoch_however_short_the_time(cls):
 class Failing:
     """A scorer that fails, or is interrupted, in the second epoch of the second member."""
 
+    calls = [0]  # noqa: RUF012 of all its copies
+
     def __init__(self, exception):
-        self.exception, self.calls = exception, 0
+        self.exception = exception
+        self.calls[0] = 0
 
     def __call__(self, member, X, y):
-        self.calls += 1
-        if self.calls == 5:
+        self.calls[0] += 1
+        if self.calls[0] == 5:
             raise self.exception
         return 0.0
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from dataclasses import replace
 from math import log2, sqrt
 from numbers import Integral, Real
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
@@ -212,8 +211,8 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         batch_size = self._batch_size(min(len(fold.train) for fold in folds), len(rows.X))
         seeds = rng.randint(2**31 - 1, size=len(folds))
         members = [
-            self._make_member(i, seed=int(seed), batch_size=batch_size)
-            for i, seed in enumerate(seeds)
+            clone(self._make_member(i, seed=int(seed), batch_size=batch_size))
+            for i, seed in enumerate(seeds)  # a clone passes an interrupt on
         ]
         self._choose_engine(members, rows)
         n_at_once = min(effective_n_jobs(self.n_jobs), len(folds))
@@ -223,12 +222,13 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             delayed(fit_member)(training, i, member, fold, progress.task(i))
             for i, (member, fold) in enumerate(zip(members, folds, strict=True))
         ]
-        with _quiet_members():
-            try:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # patience is enough
                 trained = Parallel(n_jobs=self.n_jobs, prefer="threads")(calls)
-            except BaseException:
-                clock.cancelled = True
-                raise
+        except BaseException:
+            clock.cancelled = True  # threads go on otherwise
+            raise
         self.members_, outputs = map(list, zip(*trained, strict=True))
         self.n_iter_ = np.array([member.n_iter_ for member in self.members_])
         return outputs
@@ -329,15 +329,3 @@ def mean_of_held_out(n_rows, folds, outputs):
         total[fold.held_out] += output
         n[fold.held_out] += 1
     return np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
-
-
-@contextmanager
-def _quiet_members():
-    """Let members end without a word, except by an interrupt, which must end the fit."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("error", "Training interrupted", ConvergenceWarning)
-        try:
-            yield
-        except ConvergenceWarning as interrupted:
-            raise KeyboardInterrupt from interrupted

@@ -38,7 +38,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         a random tenth of the rows held out. Time grows in proportion; 4 are nearly as
         good. There are never more members than rows.
 
-    cv : cross-validation splitter, iterable of (train, held out) pairs or None
+    cv : splitter, iterable of (train, held out) or None, default=None
         Other folds: one member per split, however many `n_members` says. Such as
         ``GroupKFold(8)`` with `groups` in `fit`, where rows of a group are alike. None
         cuts at random, each class spread evenly over the folds.
@@ -79,8 +79,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         least, and ends with the epoch in which its part is over. Encoding is not counted.
         Results then depend on the machine.
 
-    categorical_features : "from_dtype", array-like of str, int or bool, or None, \
-            default="from_dtype"
+    categorical_features : str, array-like or None, default="from_dtype"
         Which columns hold categories: names, numbers or a mask. "from_dtype" takes columns
         of strings and of a categorical type, in an array of objects those that hold
         strings. None: no column does.
