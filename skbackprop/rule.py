@@ -315,7 +315,7 @@ def complete(spec: Any, parameters: Mapping[str, Any]) -> Any:
     """Fill the fields left at None, of nested specs too; the given spec stays as it was."""
     if not isinstance(spec, Spec):
         return spec
-    filled = {name: getattr(spec, name) for name in spec._names}
+    filled = spec.get_params(deep=False)
     for name, value in filled.items():
         if value is None:
             filled[name] = _plain(parameters.get(name))

@@ -71,7 +71,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
 
     # -- what the concrete estimators add ----------------------------------------------
 
-    _defaults: ClassVar[Mapping[str, Any]] = {}  # constructor parameters that are allowed
+    _defaults: ClassVar[Any] = {}  # constructor parameters that are allowed
     _losses: ClassVar[Mapping[str, Any]]  # by name
     _is_clone = False
 

@@ -313,7 +313,7 @@ def _objective(cls, layer_sizes, kind, activation, dropout, loss, alpha, convent
     )
 
 
-_plain_objective = lru_cache(maxsize=64, typed=True)(_objective)
+_plain_objective: Any = lru_cache(maxsize=64, typed=True)(_objective)
 
 
 def resolve_hyperparameters_anew(estimator: Any) -> Hyperparameters:
@@ -379,7 +379,7 @@ def _resolve(cls, owner, *values):
 
 
 #: As `_resolve`, for what can be a key. Typed: else True would pass as the 1 before it.
-_resolve_plain = lru_cache(maxsize=256, typed=True)(_resolve)
+_resolve_plain: Any = lru_cache(maxsize=256, typed=True)(_resolve)
 UNCHANGED = (
     *("shuffle", "clip_norm", "max_iter", "tol", "n_iter_no_change", "target_loss"),
     *("early_stopping", "validation_fraction", "warm_start", "verbose"),

@@ -26,9 +26,9 @@ class LayerWork(NamedTuple):
     In prediction there is one, in which net input becomes activation.
     """
 
-    net_input: NDArray
-    activation: NDArray  # the same memory as net_input where the derivative allows it
-    output: NDArray  # what the layer above sees: the activation itself without dropout
+    net_input: Any  # arrays, all of them
+    activation: Any  # the same memory as net_input where the derivative allows it
+    output: Any  # what the layer above sees: the activation itself without dropout
     delta: Any = None  # none in prediction, and no mask or ones
     mask: Any = None  # of dropout; None without it
     ones: Any = None  # (n_rows,): ones @ delta sums over rows faster than delta.sum(0)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ..network.network import Network
 from ..network.objective import Objective
-from ..optimizers import Optimizer
 from ..schedules import Schedule
 
 __all__ = ["Plan", "State"]
@@ -21,7 +20,7 @@ class Plan:
     """What the training does; rebuilt from the constructor parameters at every call."""
 
     objective: Objective
-    optimizer: Optimizer
+    optimizer: Any  # an Optimizer, or LBFGS
     schedule: Schedule
     batch_size: int
     shuffle: bool

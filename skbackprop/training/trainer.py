@@ -85,7 +85,9 @@ class History:
     def best_score(self) -> float | None:
         """The best validation score, those before this history counted."""
         best = self.best_validation_score
-        return max(best, *self.validation_scores) if self.validation_scores else best
+        if best is None or not self.validation_scores:
+            return best
+        return max(best, *self.validation_scores)
 
 
 def conclusions(state: State, history: History) -> dict[str, Any]:
