@@ -303,7 +303,11 @@ S = TypeVar("S", bound=Spec)
 
 def build(cls: type[S], parameters: Mapping[str, Any]) -> S:
     """Make a spec; the fields it lists in `from_estimator` take the parameters' values."""
-    return cls(**{name: _plain(parameters[name]) for name in cls.from_estimator})
+    given = {name: parameters[name] for name in cls.from_estimator}
+    for name, value in given.items():
+        if isinstance(value, np.generic):
+            given[name] = _plain(value)
+    return cls(**given)
 
 
 def _plain(value):
