@@ -154,8 +154,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Largest number of evaluations of the objective for "lbfgs".
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, which multiply the sample weights. "balanced" gives
-        every class the same total weight, sample weights counted.
+        Weights of the classes in the loss; scores do not know of them. "balanced" gives
+        every class the same total weight, sample weights counted. Only their ratios
+        matter: they are divided by their mean over all rows (in `partial_fit` over all
+        chunks so far), and so act in batches of any size. With all rows in one batch
+        that is the same as such a `sample_weight`.
 
     dropout : float or sequence of float, default=0.0
         Fraction of the units of each hidden layer that is silenced in every training
@@ -610,18 +613,17 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _scored(self, y):
         return self._labels.scored(y)
 
-    def _row_weights(self, class_weight, rows, target, sample_weight):
+    def _class_weights(self, class_weight, rows, target, sample_weight):
         if class_weight is None:
-            return sample_weight
+            return None
         sample_weight = rows.of_all(sample_weight)
         weight = expand_class_weight(
             class_weight,
             self.classes_,
             rows.of_all(self._labels.class_indices(target)),
             sample_weight,
-        ).astype(target.dtype)
-        weight = weight if sample_weight is None else weight * sample_weight
-        if not weight.any():
+        )
+        if not (weight if sample_weight is None else weight * sample_weight).any():
             raise ValueError(
                 "class_weight is zero for every row that has a sample weight, so there is "
                 "nothing to learn from. Give a class of y a positive weight."

@@ -1,10 +1,17 @@
-"""class_weight is a sample weight by class, in every way of training."""
+"""class_weight: losses count by class, by the same measure in every batch and chunk.
+
+In one batch of all rows that is a sample weight by class, of mean 1.
+"""
+
+from copy import deepcopy
+from importlib.util import find_spec
 
 import numpy as np
+import problems
 import pytest
 from numpy.testing import assert_allclose
-from problems import SMALL
-from sklearn.metrics import recall_score
+from scipy.special import softmax
+from sklearn.metrics import check_scoring, log_loss, make_scorer, recall_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -14,7 +21,18 @@ from skbackprop.optimizers import OPTIMIZERS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Not converged", "ignore:L-BFGS stopped")
 
+SMALL = {**problems.SMALL, "batch_size": 40}  # all rows
 WEIGHT = {0: 0.5, 1: 3.0, 2: 1.7}
+ENGINES = ["numpy", "numba"] if find_spec("numba") else ["numpy"]
+DESCENT = {
+    "solver": "sgd",
+    "momentum": 0.0,
+    "learning_rate": 0.1,
+    "alpha": 0.0,
+    "shuffle": False,
+    "max_iter": 1,
+    "random_state": 0,
+}
 
 
 @pytest.fixture
@@ -33,8 +51,18 @@ def sample_weight(rng):
     return rng.uniform(0.1, 2, 40)
 
 
-def by_class(weight, y):
-    return np.array([weight[label] for label in y])
+def by_class(weight, y, sample_weight=None):
+    """Return the sample weights of all rows in one batch that do the same."""
+    weights = np.array([weight[label] for label in y])
+    weights /= np.average(weights, weights=sample_weight)
+    return weights if sample_weight is None else weights * sample_weight
+
+
+def assert_close(first, second, rtol=1e-9):
+    """To the rounding of weights, of which small updates of a few epochs make more."""
+    assert_allclose(first.loss_curve_, second.loss_curve_, rtol=rtol)
+    for a, b in zip(first.coefs_, second.coefs_, strict=True):
+        assert_allclose(a, b, rtol=rtol, atol=rtol)
 
 
 def assert_same_training(first, second):
@@ -53,10 +81,10 @@ def assert_same_training(first, second):
 
 @pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 def test_dict_equals_sample_weight(solver, X, y):
-    params = {**SMALL, "solver": solver, "batch_size": "auto"}
+    params = {**SMALL, "solver": solver}
     weighted = BackpropClassifier(**params, class_weight=WEIGHT).fit(X, y)
     plain = BackpropClassifier(**params).fit(X, y, by_class(WEIGHT, y))
-    assert_same_training(weighted, plain)
+    assert_close(weighted, plain)
 
 
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error", Focal()], ids=str)
@@ -67,28 +95,27 @@ def test_dict_equals_sample_weight_for_every_loss(loss, n_classes, X, y):
     params = {**SMALL, "loss": loss}
     weighted = BackpropClassifier(**params, class_weight=weight).fit(X, y)
     plain = BackpropClassifier(**params).fit(X, y, by_class(weight, y))
-    assert_same_training(weighted, plain)
+    assert_close(weighted, plain)
 
 
 def test_dict_multiplies_sample_weight(X, y, sample_weight):
     weighted = BackpropClassifier(**SMALL, class_weight=WEIGHT).fit(X, y, sample_weight)
-    plain = BackpropClassifier(**SMALL).fit(X, y, by_class(WEIGHT, y) * sample_weight)
-    assert_same_training(weighted, plain)
+    plain = BackpropClassifier(**SMALL).fit(X, y, by_class(WEIGHT, y, sample_weight))
+    assert_close(weighted, plain)
 
 
 def test_dict_equals_sample_weight_in_float32(X, y):
-    """The weights are rounded to the precision of X, as sample weights are."""
     X = X.astype(np.float32)
     weighted = BackpropClassifier(**SMALL, class_weight=WEIGHT).fit(X, y)
     plain = BackpropClassifier(**SMALL).fit(X, y, by_class(WEIGHT, y))
     assert weighted.coefs_[0].dtype == np.float32
-    assert_same_training(weighted, plain)
+    assert_close(weighted, plain, rtol=1e-4)  # a few epochs of rounding at 1e-7
 
 
 def test_class_without_an_entry_weighs_1(X, y):
     weighted = BackpropClassifier(**SMALL, class_weight={1: 3.0}).fit(X, y)
     plain = BackpropClassifier(**SMALL).fit(X, y, by_class({0: 1.0, 1: 3.0, 2: 1.0}, y))
-    assert_same_training(weighted, plain)
+    assert_close(weighted, plain)
 
 
 def test_class_of_weight_0_teaches_nothing(X, y):
@@ -104,16 +131,24 @@ def test_labels_may_be_strings(X, y):
     weight = {"a": 0.5, "b": 3.0, "c": 1.7}
     weighted = BackpropClassifier(**SMALL, class_weight=weight).fit(X, names[y])
     plain = BackpropClassifier(**SMALL).fit(X, names[y], by_class(WEIGHT, y))
-    assert_same_training(weighted, plain)
+    assert_close(weighted, plain)
 
 
-def test_partial_fit_takes_a_dict(X, y):
-    weighted = BackpropClassifier(**SMALL, class_weight=WEIGHT)
-    plain = BackpropClassifier(**SMALL)
-    for chunk in slice(0, 30), slice(10, 40):  # the first without class 2
-        weighted.partial_fit(X[chunk], y[chunk], classes=[0, 1, 2])
-        plain.partial_fit(X[chunk], y[chunk], [0, 1, 2], by_class(WEIGHT, y[chunk]))
-    assert_same_training(weighted, plain)
+def test_chunks_are_weighed_by_the_mean_of_all_chunks_so_far(X, y):
+    """Of a linear network, in one step each; a chunk may be a single row."""
+    chunks = [np.arange(30), np.arange(10, 40), np.array([5]), np.array([39])]
+    clf = BackpropClassifier((), class_weight=WEIGHT, **DESCENT)
+    seen = []
+    for rows in chunks:
+        start = deepcopy(clf).set_params(learning_rate=1e-300)
+        start.partial_fit(X[rows], y[rows], [0, 1, 2])
+        clf.partial_fit(X[rows], y[rows], [0, 1, 2])
+        W, b = start.coefs_[0], start.intercepts_[0]
+        own = np.array([WEIGHT[label] for label in y[rows]])
+        seen.extend(own)
+        error = softmax(X[rows] @ W + b, axis=1) - (y[rows, np.newaxis] == np.arange(3))
+        delta = error * own[:, np.newaxis] / np.mean(seen) / len(rows)
+        assert_allclose(clf.coefs_[0], W - 0.1 * X[rows].T @ delta, rtol=1e-12, atol=1e-14)
 
 
 def test_warm_start_takes_a_dict(X, y):
@@ -122,25 +157,130 @@ def test_warm_start_takes_a_dict(X, y):
     for _ in range(2):
         weighted.fit(X, y)
         plain.fit(X, y, by_class(WEIGHT, y))
-    assert_same_training(weighted, plain)
+    assert_close(weighted, plain)
 
 
-def test_rows_of_early_stopping_are_weighted_too(X, y):
-    params = {**SMALL, "early_stopping": True, "validation_fraction": 0.4}
-    weighted = BackpropClassifier(**params, class_weight=WEIGHT).fit(X, y)
-    plain = BackpropClassifier(**params).fit(X, y, by_class(WEIGHT, y))
-    assert weighted.validation_scores_ == plain.validation_scores_
-    assert weighted.validation_loss_curve_ == plain.validation_loss_curve_
-    assert_same_training(weighted, plain)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("batch_size", [1, 7, 40])
+def test_classes_count_alike_in_batches_of_any_size(engine, batch_size, X, y):
+    """A step of gradient descent per batch, written out for a linear network."""
+    params = {**DESCENT, "batch_size": batch_size, "engine": engine}
+    clf = BackpropClassifier((), class_weight=WEIGHT, **params).fit(X, y)
+    start = BackpropClassifier((), **params | {"learning_rate": 1e-300})
+    start.partial_fit(X, y, [0, 1, 2])
+    W, b = start.coefs_[0].copy(), start.intercepts_[0].copy()
+    weights = by_class(WEIGHT, y)
+    for rows in np.split(np.arange(40), range(batch_size, 40, batch_size)):
+        error = softmax(X[rows] @ W + b, axis=1) - (y[rows, np.newaxis] == np.arange(3))
+        delta = error * weights[rows, np.newaxis] / len(rows)
+        W -= 0.1 * X[rows].T @ delta
+        b -= 0.1 * delta.sum(axis=0)
+    # some 40 steps of rounding at 1e-16
+    assert_allclose(clf.coefs_[0], W, rtol=1e-11, atol=1e-13)
+    assert_allclose(clf.intercepts_[0], b, rtol=1e-11, atol=1e-13)
 
 
-def test_validation_rows_are_weighted_too(X, y, sample_weight):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_single_rows_are_weighted_by_class(engine, X, y):
+    params = {**SMALL, "batch_size": 1, "alpha": 0.0, "engine": engine}
+    params["learning_rate"] = 0.05
+    plain = BackpropClassifier(**params).fit(X, y > 0)
+    heavy = BackpropClassifier(**params, class_weight={0: 1000, 1: 1e-4}).fit(X, y > 0)
+    assert heavy.predict(X).mean() < plain.predict(X).mean()
+    assert not heavy.predict(X).any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 40])
+def test_chunks_of_all_rows_are_epochs_of_fit(batch_size, X, y):
+    params = {**SMALL, "class_weight": WEIGHT, "batch_size": batch_size}
+    chunks = BackpropClassifier(**params)
+    for _ in range(4):
+        chunks.partial_fit(X, y, [0, 1, 2])
+    assert_same_training(chunks, BackpropClassifier(**params).fit(X, y))
+
+
+def test_only_the_ratios_of_class_weights_matter(X, y):
+    """A power of two rounds nothing."""
+    doubled = {label: 1024 * weight for label, weight in WEIGHT.items()}
+    params = {**SMALL, "batch_size": 7}
+    first, second = (
+        BackpropClassifier(**params, class_weight=weight).fit(X, y)
+        for weight in (WEIGHT, doubled)
+    )
+    assert_same_training(first, second)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_weight_of_a_class_that_these_rows_lack_is_borne(solver, X, y):
+    there = y < 2
+    params = {**SMALL, "solver": solver, "batch_size": 7 if solver == "sgd" else "auto"}
+    more = BackpropClassifier(**params, class_weight=WEIGHT).fit(X[there], y[there])
+    same = BackpropClassifier(**params, class_weight={0: 0.5, 1: 3.0}).fit(
+        X[there], y[there]
+    )
+    assert_same_training(more, same)
+
+
+# -- scores ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weight", [WEIGHT, "balanced"], ids=str)
+@pytest.mark.parametrize("scoring", [None, "accuracy", "f1_macro", "roc_auc_ovr"])
+def test_scores_do_not_know_of_class_weights(scoring, weight, X, y):
+    clf = BackpropClassifier(**SMALL, class_weight=weight, scoring=scoring)
+    clf.fit(X, y, X_val=X, y_val=y)
+    score = check_scoring(clf, scoring)(clf, X, y)
+    assert_allclose(clf.validation_scores_[-1], score, rtol=1e-14)  # a sum of rows
+
+
+@pytest.mark.parametrize("setting", [{"early_stopping": True}, {"solver": "lbfgs"}])
+def test_scorer_without_sample_weight_scores_weighted_rows(setting, X, y, sample_weight):
+    def scorer(estimator, X, y):
+        return estimator.score(X, y)
+
+    def share(truth, found):
+        return np.mean(truth == found)
+
+    for scoring in (scorer, make_scorer(share)):
+        clf = BackpropClassifier(
+            **SMALL | {"batch_size": "auto"} | setting,
+            class_weight="balanced",
+            scoring=scoring,
+        )
+        clf.fit(X, y, sample_weight, X_val=X, y_val=y, sample_weight_val=sample_weight)
+        assert clf.validation_scores_[-1] in {n / 40 for n in range(41)}
+
+
+def test_scorer_gets_the_sample_weight_of_the_user(X, y, sample_weight):
+    seen = []
+
+    def scorer(estimator, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return 0.0
+
+    clf = BackpropClassifier(**SMALL, class_weight=WEIGHT, scoring=scorer)
+    clf.fit(X, y, X_val=X, y_val=y)
+    assert seen == [None] * 4
+    clf.fit(X, y, X_val=X, y_val=y, sample_weight_val=sample_weight)
+    np.testing.assert_array_equal(seen[4:], [sample_weight] * 4)
+
+
+def test_error_of_a_scorer_is_the_users(X, y, sample_weight):
+    def scorer(estimator, X, y, sample_weight=None):
+        raise TypeError("no such thing")
+
+    clf = BackpropClassifier(**SMALL, class_weight=WEIGHT, scoring=scorer)
+    with pytest.raises(TypeError, match="no such thing"):
+        clf.fit(X, y, X_val=X, y_val=y, sample_weight_val=sample_weight)
+
+
+def test_loss_of_validation_rows_is_weighted_by_class(X, y, sample_weight):
     weighted = BackpropClassifier(**SMALL, class_weight=WEIGHT)
     weighted.fit(X, y, X_val=X, y_val=y, sample_weight_val=sample_weight)
-    weights = by_class(WEIGHT, y) * sample_weight
-    expected = weighted.score(X, y, weights)
-    # one rounding of a ratio of sums
-    assert_allclose(weighted.validation_scores_[-1], expected, rtol=1e-14)
+    weights = by_class(WEIGHT, y, sample_weight)
+    expected = log_loss(y, weighted.predict_proba(X), sample_weight=weights)
+    # sums in another order
+    assert_allclose(weighted.validation_loss_curve_[-1], expected, rtol=1e-13)
 
 
 # -- balanced --------------------------------------------------------------------------
@@ -149,7 +289,7 @@ def test_validation_rows_are_weighted_too(X, y, sample_weight):
 def test_balanced_equals_the_sample_weight_of_scikit_learn(X, y):
     weighted = BackpropClassifier(**SMALL, class_weight="balanced").fit(X, y)
     plain = BackpropClassifier(**SMALL).fit(X, y, compute_sample_weight("balanced", y))
-    assert_same_training(weighted, plain)
+    assert_close(weighted, plain)
 
 
 def test_balanced_gives_every_class_the_same_total_weight(X, y, sample_weight):
@@ -169,15 +309,16 @@ def test_balanced_does_not_depend_on_the_scale_of_the_sample_weights(scale, X, y
     """A power of two rounds nothing; a penalty would be divided by the weights."""
     params = {**SMALL, "class_weight": "balanced", "alpha": 0}
     scaled = BackpropClassifier(**params).fit(X, y, np.full(40, scale))
-    assert_same_training(scaled, BackpropClassifier(**params).fit(X, y))
+    assert_close(scaled, BackpropClassifier(**params).fit(X, y))
 
 
 def test_balanced_bears_a_class_whose_rows_weigh_nothing(X, y):
     weighted = BackpropClassifier(**SMALL, class_weight="balanced")
     weighted.fit(X, y, (y != 0).astype(float))
     factor = {0: 0.0, 1: 16 / (2 * 12), 2: 16 / (2 * 4)}  # of the two classes that count
-    assert_same_training(
-        weighted, BackpropClassifier(**SMALL).fit(X, y, by_class(factor, y))
+    assert_close(
+        weighted,
+        BackpropClassifier(**SMALL).fit(X, y, by_class(factor, y, (y != 0).astype(float))),
     )
 
 

@@ -135,16 +135,10 @@ class _Batches:
         ]
 
     def __iter__(self):
-        X, target, sample_weight = self.data
         for rows, buffers, work in self.slots:
             which = rows if self.in_place else self.order[rows]
-            weight = None
-            if sample_weight is not None:
-                weight = _take(sample_weight, which, buffers.sample_weight)
-            batch = Batch(
-                _take(X, which, buffers.X), _take(target, which, buffers.target), weight
-            )
-            yield batch, work
+            arrays = zip(self.data, buffers, strict=True)
+            yield Batch(*(_take(array, which, buffer) for array, buffer in arrays)), work
 
     def _buffer(self, array, size):
         if array is None or issparse(array) or self.in_place:
@@ -162,6 +156,8 @@ class _Batches:
 
 def _take(array, rows, buffer):
     """Return rows of an array, copied into the buffer where there is one."""
+    if array is None:
+        return None
     if buffer is None:
         return array[rows]
     # mode="clip" spares the copy that guards against bad row numbers; these are good

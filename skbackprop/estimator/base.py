@@ -26,6 +26,7 @@ from .input_validation import (
     check_call,
     check_sample_weight,
     check_target,
+    divide_by_mean,
 )
 from .validation_rows import arrange_rows
 from .warning import warn
@@ -94,9 +95,9 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
     def _strata(self, rows, target):
         """Return labels of all rows to stratify a split by, or None."""
 
-    def _row_weights(self, class_weight, rows, target, sample_weight):
-        """Return the weights of the rows held here, shape (n_rows,), or None."""
-        return sample_weight
+    def _class_weights(self, class_weight, rows, target, sample_weight):
+        """Return the weight of the class of each row held here, or None."""
+        return None
 
     def _scored(self, y):
         """Return y in the form of what `predict` returns, as a scorer compares them."""
@@ -220,6 +221,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                 f"cannot go on with {sizes}. Set hidden_layer_sizes and y back to what "
                 "they were, or fit anew with warm_start=False."
             )
+        data = divide_by_mean(data, rows, state if call.is_chunk else None)
         return Start(hyper, rows, data, objective, state)
 
     def _as_data(self, hyper, objective, rows, target, sample_weight):
@@ -227,9 +229,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             target = target.astype(rows.X.dtype)
         check_target(target, objective.loss)
         weight = check_sample_weight(sample_weight, rows.X, rows.group)
-        return Batch(
-            rows.X, target, self._row_weights(hyper.class_weight, rows, target, weight)
-        )
+        by_class = self._class_weights(hyper.class_weight, rows, target, weight)
+        return Batch(rows.X, target, weight, by_class)
 
     def _new_state(self, sizes, dtype, objective, initializer, rng):
         network = objective.network

@@ -14,8 +14,10 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
+from ..network.objective import Batch
 from ..rule import INFINITY, Interval
 from ..training.process_group import SINGLE, ProcessGroup, Rows
+from ..training.state import State
 from .hyperparameters import in_words
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "check_rows_and_y",
     "check_sample_weight",
     "check_target",
+    "divide_by_mean",
     "expand_class_weight",
     "may_be_weights",
     "without_extension",
@@ -157,10 +160,12 @@ def expand_class_weight(
         per_class[there] = weight.sum() / (there.sum() * weight[there])
         return per_class[indices]
     unknown = [label for label in class_weight if label not in classes]
-    if unknown:
+    unweighted = [label for label in classes if label not in class_weight]
+    if unknown and unweighted:  # a class that these rows lack is none of y's
         raise ValueError(
             f"class_weight has weights for {unknown}, which are not among the classes "
-            f"{classes}. Leave them out, or check their type."
+            f"{classes}, and none for {unweighted}. Give every class a weight, or check "
+            "the types of the labels."
         )
     for label, weight in class_weight.items():
         if weight not in NOT_NEGATIVE:
@@ -170,6 +175,23 @@ def expand_class_weight(
             )
     per_class = np.array([class_weight.get(label, 1.0) for label in classes], dtype=float)
     return per_class[indices]
+
+
+def divide_by_mean(data: Batch, rows: Rows, state: State | None) -> Batch:
+    """Divide class weights by their mean over all rows, so that only their ratios matter.
+
+    A state says that the rows are a chunk: the mean is that of all chunks so far.
+    """
+    if data.class_weight is None:
+        return data
+    sample_weight = rows.of_all(data.sample_weight)
+    mean = np.average(rows.of_all(data.class_weight), weights=sample_weight)
+    if state is not None:
+        weight = float(rows.n_all if sample_weight is None else sample_weight.sum())
+        state.weight_of_chunks += weight
+        step = weight / state.weight_of_chunks * (mean - state.mean_class_weight)
+        mean = state.mean_class_weight = state.mean_class_weight + float(step)
+    return data._replace(class_weight=(data.class_weight / mean).astype(data.target.dtype))
 
 
 def check_classes(classes, y: NDArray) -> NDArray:

@@ -14,7 +14,7 @@ from ..training.process_group import Rows
 from ..training.trainer import Validation
 from .fitted_network import twin_of
 from .hyperparameters import refuse_what_lbfgs_ignores
-from .input_validation import check_rows_and_y
+from .input_validation import check_rows_and_y, divide_by_mean
 
 __all__ = ["arrange_rows", "order_rows"]
 
@@ -75,7 +75,7 @@ def _given_validation(estimator, call, start):
     data = estimator._as_data(
         start.hyper, start.objective, rows, target, call.sample_weight_val
     )
-    return _validation(estimator, start, rows.y, data)
+    return _validation(estimator, start, rows.y, divide_by_mean(data, rows, None))
 
 
 def _validation(estimator, start, y, data):
@@ -84,7 +84,7 @@ def _validation(estimator, start, y, data):
     X, gather = None, start.rows.of_all
     if scoring not in (None, "loss"):
         X, y = gather(data.X), estimator._scored(gather(y))
-    of_all = Batch(X, gather(data.target), gather(data.sample_weight))
+    of_all = Batch(X, *map(gather, data[1:]))
 
     def score(z, loss):
         if scoring is None:
@@ -102,8 +102,14 @@ def _scored_by(estimator, scoring, state, y, data):
     trained = twin_of(estimator)
     trained._state = {**state.to_dict(), "best_vector": None}
     vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
-    weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
-    return float(check_scoring(trained, scoring=scoring)(trained, data.X, y, **weight))
+    scorer = check_scoring(trained, scoring=scoring)
+    if data.sample_weight is not None:
+        try:
+            return float(scorer(trained, data.X, y, sample_weight=data.sample_weight))
+        except TypeError as error:
+            if "sample_weight" not in str(error):  # it takes no weights
+                raise
+    return float(scorer(trained, data.X, y))
 
 
 def split_rows(

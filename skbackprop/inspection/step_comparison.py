@@ -242,7 +242,7 @@ class _Place:
         self.alpha, self.rate = trace.plan.objective.alpha, trace.learning_rate
         weights = trace.sample_weight
         weights = np.ones(len(trace.rows)) if weights is None else weights
-        self.weight_sum = float(weights.sum())
+        self.weight_sum = trace.weight_sum
         self.share = (weights / self.weight_sum)[:, np.newaxis]
 
     def of(self, moment):

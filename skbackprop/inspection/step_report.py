@@ -167,7 +167,7 @@ def _penalty(trace):
         ("sum of squared weights", "", squares),
         (
             "penalty",
-            f"{numeral(alpha)} / 2 * {numeral(squares)} / {numeral(_weight_sum(trace))}",
+            f"{numeral(alpha)} / 2 * {numeral(squares)} / {numeral(trace.weight_sum)}",
             penalty,
         ),
         (
@@ -360,7 +360,7 @@ class _Layer:
         if self.trace.plan.objective.alpha == 0:
             return ""
         sign = _words(self.trace).penalty
-        return f" {sign} {alpha} / {numeral(_weight_sum(self.trace))} * {weight}"
+        return f" {sign} {alpha} / {numeral(self.trace.weight_sum)} * {weight}"
 
     def _rule_lines(self, part, index, gradient, update):
         """Return what the optimizer does with the gradient of one parameter."""
@@ -427,30 +427,30 @@ def _clipped_norm(trace):
     return norm if norm > limit else None
 
 
-def _weight_sum(trace):
-    weights = trace.sample_weight
-    return len(trace.rows) if weights is None else float(weights.sum())
-
-
 def _shares(trace):
     """Return what each row has of the mean, shape (n_rows,)."""
     weights = trace.sample_weight
     weights = np.ones(len(trace.rows)) if weights is None else weights
-    return weights / weights.sum()
+    return weights / trace.weight_sum
+
+
+def _is_whole(trace):
+    """Say whether the mean is that of one row, which counts in full."""
+    return len(trace.rows) == 1 and _shares(trace)[0] == 1
 
 
 def _share_words(trace):
     """Return how a row's share of the mean ends a formula."""
-    if len(trace.rows) == 1:
+    if _is_whole(trace):
         return ""
     is_weighted = trace.sample_weight is not None
     return " * weight / sum of weights" if is_weighted else f" / {len(trace.rows)}"
 
 
 def _share_numbers(trace, r):
-    if len(trace.rows) == 1 or trace.sample_weight is None:
+    if _is_whole(trace) or trace.sample_weight is None:
         return _share_words(trace)
-    return f" * {numeral(trace.sample_weight[r])} / {numeral(_weight_sum(trace))}"
+    return f" * {numeral(trace.sample_weight[r])} / {numeral(trace.weight_sum)}"
 
 
 def _same(a, b, dtype):

@@ -108,7 +108,11 @@ class StepTrace:
         What the output is compared with.
 
     sample_weight : ndarray of shape (n_rows,) or None
-        How much each row counted.
+        How much each row counted: its sample weight times the weight of its class.
+
+    weight_sum : float
+        What the sum over the rows is divided by: their sample weights, class weights left
+        out; without sample weights the number of rows.
 
     loss_before, loss_after : float
         Loss of these rows without the penalty.
@@ -137,6 +141,7 @@ class StepTrace:
     rows: NDArray
     target: NDArray
     sample_weight: NDArray | None
+    weight_sum: float
     loss_before: float
     loss_after: float
     objective_before: float
@@ -284,7 +289,8 @@ class TracingEngine(NumpyEngine):
                 layers=_layers(objective, vectors),
                 rows=state.order[start : self.n_rows_taken].copy(),
                 target=objective.batch.target,
-                sample_weight=objective.batch.sample_weight,
+                sample_weight=objective.batch.loss_weight,
+                weight_sum=objective.batch.weight_sum,
                 loss_before=loss_before,
                 loss_after=loss_after,
                 objective_before=objective.value,

@@ -24,14 +24,25 @@ class Batch(NamedTuple):
 
     X: NDArray  # (n_rows, n_features), or a sparse array
     target: NDArray  # (n_rows, n_outputs)
-    sample_weight: NDArray | None  # (n_rows,)
+    sample_weight: NDArray | None = None  # (n_rows,)
+    class_weight: NDArray | None = None  # (n_rows,), of which the mean over all rows is 1
 
     @property
     def weight_sum(self) -> float:
         """The sum of the sample weights: the number of rows where there are none."""
         if self.sample_weight is None:
-            return self.X.shape[0]
+            return len(self.target)
         return float(self.sample_weight.sum())
+
+    @property
+    def loss_weight(self) -> NDArray | None:
+        """How much the loss of each row counts: its sample weight times its class weight.
+
+        Their sum is that of the sample weights over all rows, not over every batch.
+        """
+        if self.class_weight is None or self.sample_weight is None:
+            return self.sample_weight if self.class_weight is None else self.class_weight
+        return self.sample_weight * self.class_weight
 
 
 @lru_cache(maxsize=64)  # every step asks for the same
@@ -74,7 +85,7 @@ class Objective(Spec):
         """Return the loss without the penalty; fill `work` and its gradient, signed."""
         z = self.network.forward(parameters, batch.X, work)
         delta = work[-1].delta
-        value = self.loss.value_and_delta(batch.target, z, delta, batch.sample_weight)
+        value = self._weighted_loss(z, batch, delta)
         self.convention.orient(delta)
         self.network.backward(parameters, batch.X, work, gradient)
         return value
@@ -121,6 +132,21 @@ class Objective(Spec):
     def loss_of(self, z: NDArray, batch: Batch) -> float:
         """Return the loss without the penalty, of the net input of the output layer."""
         with np.errstate(all="ignore"):
-            return self.loss.value_and_delta(
-                batch.target, z, np.empty_like(z), batch.sample_weight
-            )
+            return self._weighted_loss(z, batch, np.empty_like(z))
+
+    def _weighted_loss(self, z, batch, delta):
+        """Return the mean loss, and fill `delta`.
+
+        A loss divides by the sum of the weights it is given. With class weights that would
+        take them back in a batch of one class: what counts is the sum of sample weights.
+        """
+        weight = batch.loss_weight
+        if batch.class_weight is None:
+            return self.loss.value_and_delta(batch.target, z, delta, weight)
+        factor = float(weight.sum()) / batch.weight_sum
+        if factor == 0:
+            delta[...] = 0
+            return 0.0
+        value = self.loss.value_and_delta(batch.target, z, delta, weight)
+        delta *= factor
+        return value * factor

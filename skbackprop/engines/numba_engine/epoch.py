@@ -38,7 +38,7 @@ def gather(rows, batch, work):
     weight_sum, one = 0.0, type(work[0])(1)
     if len(rows.coded.place) > 0:
         sort_batch(rows.coded, batch)
-    is_weighted = len(rows.sample_weight) > 0
+    is_weighted, has_classes = len(rows.sample_weight) > 0, len(rows.class_weight) > 0
     for i in range(n_rows):
         row, next_row = batch[i], batch[min(i + AHEAD, n_rows - 1)]
         prefetch(rows.target, next_row, 0)
@@ -48,6 +48,8 @@ def gather(rows, batch, work):
         copy(rows.target[row], target[i])
         share[i] = rows.sample_weight[row] if is_weighted else one
         weight_sum += share[i]
+        if has_classes:
+            share[i] *= rows.class_weight[row]
     if weight_sum > 0:
         for i in range(n_rows):
             share[i] /= type(one)(weight_sum)

@@ -151,6 +151,7 @@ class Rows(NamedTuple):
     coded: Coded
     target: NDArray
     sample_weight: NDArray  # empty: all rows count the same
+    class_weight: NDArray  # empty: all classes do
     batch_size: int
     batch_X: int
     batch_target: int
@@ -207,12 +208,16 @@ def _translate_rows(data, dtype, space, n_units):
 
     X, coded = code(constant(data.X, dtype), space.n_rows, n_units)
     X, target = constant(X, dtype), constant(data.target, dtype)
-    weight = np.empty(0, dtype) if data.sample_weight is None else data.sample_weight
+    weight, of_class = (
+        np.empty(0, dtype) if array is None else array
+        for array in (data.sample_weight, data.class_weight)
+    )
     return Rows(
         X=X,
         coded=coded,
         target=target,
         sample_weight=constant(weight, dtype),
+        class_weight=constant(of_class, dtype),
         batch_size=space.n_rows,
         batch_X=space.reserve(X.shape[1]),
         batch_target=space.reserve(target.shape[1]),
