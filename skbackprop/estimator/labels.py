@@ -341,7 +341,8 @@ def label_column(y: Any) -> Any:
                 "y.toarray().ravel()."
             )
         y = column_or_1d(y, warn=True)
-    check_label_type(y, "y")
+    if y.dtype.kind in "OS":
+        check_label_type(y, "y")
     return y
 
 

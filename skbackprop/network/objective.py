@@ -140,9 +140,9 @@ class Objective(Spec):
         A loss divides by the sum of the weights it is given. With class weights that would
         take them back in a batch of one class: what counts is the sum of sample weights.
         """
-        weight = batch.loss_weight
         if batch.class_weight is None:
-            return self.loss.value_and_delta(batch.target, z, delta, weight)
+            return self.loss.value_and_delta(batch.target, z, delta, batch.sample_weight)
+        weight = batch.loss_weight
         factor = float(weight.sum()) / batch.weight_sum
         if factor == 0:
             delta[...] = 0
