@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -653,8 +652,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        with suppress(ValueError):  # of a loss that `fit` refuses
-            loss = resolve_loss(self, Multilabel.kind)
-            is_for_labels = not sums_to_one(loss)
-            tags.classifier_tags.multi_label = is_for_labels and self.class_weight is None
+        loss = self.loss
+        if isinstance(loss, str):
+            loss = CLASSIFIER_LOSSES.get(loss)
+        if isinstance(loss, dict):
+            loss = loss[Multilabel.kind]
+        is_for_labels = not sums_to_one(loss)
+        tags.classifier_tags.multi_label = is_for_labels and self.class_weight is None
+        tags.classifier_tags.poor_score = self._hardly_moves()
         return tags

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +17,6 @@ from .activations import Activation
 from .engines import Engine
 from .estimator.base import BaseBackprop, Call, has_partial_fit
 from .estimator.fitted_network import raise_overflow
-from .estimator.hyperparameters import resolve_loss
 from .initializers import Initializer
 from .losses import REGRESSOR_LOSSES, Loss
 from .optimizers import Optimizer
@@ -486,7 +484,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        with suppress(ValueError):  # of a loss that `fit` refuses
-            loss = resolve_loss(self, self._kind)
-            tags.target_tags.positive_only = getattr(loss, "positive_only", False)
+        loss = self.loss
+        if isinstance(loss, str):
+            loss = REGRESSOR_LOSSES.get(loss)
+        tags.target_tags.positive_only = getattr(loss, "positive_only", False)
+        # an exponential output, as MLP's, takes more steps than the default of 200
+        is_slow = self._hardly_moves() or tags.target_tags.positive_only
+        tags.regressor_tags.poor_score = is_slow
         return tags

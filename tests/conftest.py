@@ -34,7 +34,12 @@ if find_spec("sklearn.callback") is None:  # scikit-learn before 1.9
 
 ENGINE = os.environ.get("SKBACKPROP_TEST_ENGINE")  # what engine="auto" takes if it can
 
-COUNTED = ["faults injected", "inputs tried", "calls made"]  # record_property(name, n)
+COUNTED = [
+    "faults injected",
+    "inputs tried",
+    "calls made",
+    "checks of scikit-learn",
+]  # record_property(name, n)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,18 +4,23 @@
 rules stand once each, and are not multiplied with each other. Run with -m slow.
 """
 
+from contextlib import suppress
 from importlib.util import find_spec
 from itertools import product
+from unittest import SkipTest
 
 import numpy as np
 import pytest
 from scipy.sparse import issparse
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.metaestimators import available_if
 from test_estimator_checks import name_of
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import ACTIVATIONS
 from skbackprop.engines import ENGINES
+from skbackprop.estimator.base import has_partial_fit
 from skbackprop.initializers import INITIALIZERS
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
@@ -45,12 +50,26 @@ SETTINGS = [
     *product([BackpropRegressor], [*RULES, *({"loss": name} for name in REGRESSOR_LOSSES)]),
 ]
 
-# Its rate depends on how many rows were seen, as MLP's does; a row that is there twice is
-# seen twice, and one that weighs twice is not.
-NOT_WITH_INVSCALING = {
+EQUIVALENCE = {
     "check_sample_weight_equivalence_on_dense_data",
     "check_sample_weight_equivalence_on_sparse_data",
 }
+
+
+def left_out(cls, rule):
+    """Return the names of the checks that a setting cannot pass, for a reason."""
+    names = set()
+    if rule.get("learning_rate") == "invscaling":
+        # the rate depends on the number of rows seen, as MLP's does: a row that is there
+        # twice is seen twice, and one that weighs twice is not
+        names |= EQUIVALENCE
+    if get_tags(cls(**rule)).target_tags.positive_only:
+        names |= {"check_regressor_multioutput"}  # it passes negative targets all the same
+    if issubclass(cls, Single):
+        # equal to 1e-7 is more than float32 has, and so is 1e-7 beside zero
+        names |= {*EQUIVALENCE, "check_methods_subset_invariance"}
+        names |= {"check_regressor_multioutput"}  # predictions of float64
+    return names
 
 
 def single(X):
@@ -66,11 +85,13 @@ class Single:
 
 
 class SingleClassifier(Single, BackpropClassifier):
+    @available_if(has_partial_fit)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         return super().partial_fit(single(X), y, classes, sample_weight)
 
 
 class SingleRegressor(Single, BackpropRegressor):
+    @available_if(has_partial_fit)
     def partial_fit(self, X, y, sample_weight=None):
         return super().partial_fit(single(X), y, sample_weight)
 
@@ -86,8 +107,9 @@ def run_checks(estimator, but=()):
     n_checks = 0
     for candidate, check in estimator_checks_generator(estimator):
         if name_of(check) not in but:
-            check(candidate)
-            n_checks += 1
+            with suppress(SkipTest):  # of a decision_function that there is not
+                check(candidate)
+                n_checks += 1
     return n_checks
 
 
@@ -97,6 +119,5 @@ def run_checks(estimator, but=()):
     ids=[f"{cls.__name__}-{rule}" for cls, rule in SETTINGS],
 )
 def test_scikit_learn_finds_nothing_wrong_with_any_rule(cls, rule, record_property):
-    is_inverse = rule.get("learning_rate") == "invscaling"
-    n_checks = run_checks(cls(**rule), but=NOT_WITH_INVSCALING if is_inverse else ())
-    record_property("checks of scikit-learn passed", n_checks)
+    n_checks = run_checks(cls(**rule), but=left_out(cls, rule))
+    record_property("checks of scikit-learn", n_checks)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._version import __version__
 from ..engines import ENGINES
 from ..network.network import Network
+from ..schedules import SCHEDULES, InverseScaling
 from ..training.state import State
 from ..training.trainer import History
 from .hyperparameters import check_nested, resolve_objective
@@ -237,6 +238,12 @@ class FittedNetwork(BaseEstimator):
                 )
         curves = {n: c for n, c in state.items() if n in CURVES and c is not None}
         super().__setstate__(state | {name: list(c) for name, c in curves.items()})
+
+    def _hardly_moves(self):
+        """Say whether the learning rate falls too fast for data as small as in a test."""
+        rate = self.learning_rate
+        rate = SCHEDULES.get(rate) if isinstance(rate, str) else rate
+        return rate is InverseScaling or isinstance(rate, InverseScaling)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
