@@ -153,7 +153,7 @@ def test_what_is_no_code_has_no_groups(X):
     "parameters",
     [
         {},
-        {"hidden_layer_sizes": (N_UNITS + 6,), "activation": "relu", "solver": "sgd"},
+        {"hidden_layer_sizes": (3 * N_UNITS + 7,), "activation": "relu", "solver": "sgd"},
         {"hidden_layer_sizes": (N_UNITS,), "dropout": 0.3, "clip_norm": 0.1},
         {"batch_size": N_ROWS, "alpha": 0.0, "solver": "adamw"},
     ],

@@ -52,6 +52,29 @@ def with_attributes(plan, state, data, *, translate=translation.translate):
     return program._replace(layers=program.layers.view(np.recarray))
 
 
+def load(like, a, row, column):
+    numbers = np.zeros_like(like)
+    rest = a[row, column : column + len(like)]
+    numbers[: len(rest)] = rest
+    return numbers
+
+
+def store(vector, a, row, column):
+    rest = a[row, column : column + len(vector)]
+    rest[...] = vector[: len(rest)]
+
+
+VECTORS = {  # of 6 and 2 numbers, instead of as many as fit into registers
+    "LONG": 48,
+    "SHORT": 16,
+    "zeros": lambda n_bytes: lambda a: np.zeros(n_bytes // a.itemsize, a.dtype),
+    "load": load,
+    "store": store,
+    "add": lambda x, y: x + y,
+    "add_multiple": lambda x, factor, y: x + factor * y,
+}
+
+
 @pytest.fixture(autouse=True)
 def python_in_the_place_of_llvm(monkeypatch):
     """Let kernels run uncompiled; the arithmetic that overloads hold is their own."""
@@ -70,6 +93,12 @@ def python_in_the_place_of_llvm(monkeypatch):
     log1p = of_precision(numerics._log1p_of_part)
     for module in (numerics, losses):
         monkeypatch.setattr(module, "log1p_of_part", log1p)
+    for name, function in VECTORS.items():
+        monkeypatch.setattr(coded_layer, name, function)
+    for length in ("LONG", "SHORT"):
+        for make in (coded_layer._walk_up, coded_layer._walk_down):
+            walk = make(getattr(coded_layer, length))
+            monkeypatch.setattr(coded_layer, f"{make.__name__}_{length.lower()}", walk)
     monkeypatch.setattr(translation, "translate", with_attributes)
     monkeypatch.setattr(epoch, "prefetch", lambda a, row, place: None)
     monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)
@@ -145,7 +174,7 @@ def test_parameters(parameters):
 
 @pytest.mark.parametrize("is_cumulative", [True, False])
 def test_coded_columns(is_cumulative, monkeypatch):
-    for name in ("FEWEST_ROWS", "FEWEST_UNITS"):
+    for name in ("FEWEST_ROWS", "FEWEST_WEIGHTS"):
         monkeypatch.setattr(coded_layer, name, 1)
     steps, place = np.arange(9), np.arange(30)[:, np.newaxis] % 9
     code = (steps == place) * 0.5 + (is_cumulative & (steps < place))
@@ -153,7 +182,7 @@ def test_coded_columns(is_cumulative, monkeypatch):
     y = np.sin(place.ravel())
     nets = [
         BackpropRegressor(
-            (4,), batch_size=12, max_iter=2, random_state=0, engine=engine
+            (9,), batch_size=12, max_iter=2, random_state=0, engine=engine
         ).fit(X, y)
         for engine in (NumbaEngine(), "numpy")
     ]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .column_groups import Groups, encode, find_groups
 from .compilation import kernel
 from .rows import copy, fill
+from .vectors import LONG, SHORT, add, add_multiple, load, store, zeros
 
 __all__ = [
     "Coded",
@@ -31,76 +32,117 @@ __all__ = [
 ]
 
 # What is less is multiplied faster by BLAS: docs/decisions/0010.
-NARROWEST = 8  # columns of a group
-FEWEST_UNITS = 64
+NARROWEST = 5  # columns of a group
+FEWEST_WEIGHTS = 640  # of a group
 FEWEST_ROWS = 32  # of a batch
 
 
 class Coded(NamedTuple):
-    """The groups of X, all rows in their code, and the batch under way."""
+    """The groups of X, all rows in their code, and the batch under way.
+
+    A place in a group is a cell; cells are counted through all groups.
+    """
 
     groups: Groups
-    place: NDArray  # (n_rows, n_groups) t, counted from the group's first column
+    first_cell: NDArray  # (n_groups,)
+    cell: NDArray  # (n_rows, n_groups)
     number: NDArray  # (n_rows, n_groups) f
-    starts: NDArray  # (n_groups, widest + 2) where the rows at a place begin in the next
-    sorted_row: NDArray  # (n_groups, batch_size) the rows of the batch, by place
-    sorted_number: NDArray  # (n_groups, batch_size) their numbers
-    dense_weights: (
-        NDArray  # (n_dense, n_units) the part of the other columns, or its gradient
-    )
-    total: NDArray  # (n_units,) the running sum
+    starts: NDArray  # (n_cells + 2,) where a cell begins in what is sorted
+    sorted_row: NDArray  # (batch_size * n_groups,) rows of the batch, cell by cell
+    sorted_number: NDArray  # (batch_size * n_groups,) their numbers
+    dense_weights: NDArray  # (n_dense, n_units) those of the other columns, or gradient
 
 
 def code(X: NDArray, batch_size: int, n_units: int) -> tuple[NDArray, Coded]:
     """Return X without its coded columns, and these; all of X where a product is faster."""
-    if batch_size < FEWEST_ROWS or n_units < FEWEST_UNITS or X.shape[1] < NARROWEST:
+    narrowest = max(NARROWEST, FEWEST_WEIGHTS // n_units)
+    if batch_size < FEWEST_ROWS or X.shape[1] < narrowest:
         return X, _no_code(X.dtype)
-    groups = find_groups(X, NARROWEST)
-    n_groups = len(groups.first)
-    if n_groups == 0:
+    groups = find_groups(X, narrowest)
+    n_sorted = batch_size * len(groups.first)
+    if n_sorted == 0:
         return X, _no_code(X.dtype)
     place, number = encode(X, groups)
+    first_cell = np.cumsum(groups.width) - groups.width
     coded = Coded(
         groups=groups,
-        place=place,
+        first_cell=first_cell,
+        cell=place + first_cell.astype(place.dtype),
         number=number,
-        starts=np.empty((n_groups, groups.width.max() + 2), np.int32),
-        sorted_row=np.empty((n_groups, batch_size), np.int32),
-        sorted_number=np.empty((n_groups, batch_size), X.dtype),
+        starts=np.empty(groups.width.sum() + 2, np.int64),
+        sorted_row=np.empty(n_sorted, np.int64),
+        sorted_number=np.empty(n_sorted, X.dtype),
         dense_weights=np.empty((len(groups.dense), n_units), X.dtype),
-        total=np.empty(n_units, X.dtype),
     )
     return X[:, groups.dense], coded
 
 
 @lru_cache
 def _no_code(dtype):
-    nothing, places = np.empty((0, 0), dtype), np.empty((0, 0), np.int32)
     groups = Groups(*(np.empty(0, np.int64) for _ in Groups._fields))
-    return Coded(
-        groups, places, nothing, places, places, nothing, nothing, np.empty(0, dtype)
-    )
+    no_cell, no_number = np.empty((0, 0), np.int32), np.empty((0, 0), dtype)
+    none, no_row = np.empty(0, np.int64), np.empty(0, dtype)
+    return Coded(groups, none, no_cell, no_number, none, none, no_row, no_number)
 
 
 @kernel
 def sort_batch(coded, batch):
-    """Sort the rows of a batch by their place in each group: a counting sort."""
-    width, starts = coded.groups.width, coded.starts
-    for j in range(len(width)):
-        fill(starts[j], 0)
+    """Sort the rows of a batch by their cell, in all groups at once: a counting sort."""
+    starts, rows, numbers = coded.starts, coded.sorted_row, coded.sorted_number
+    fill(starts, 0)
     for i in range(len(batch)):
-        place = coded.place[batch[i]]
-        for j in range(len(width)):
-            starts[j, place[j] + 2] += 1
-    for j in range(len(width)):
-        for t in range(2, width[j] + 2):
-            starts[j, t] += starts[j, t - 1]
+        cell = coded.cell[batch[i]]
+        for j in range(len(cell)):
+            starts[cell[j] + 2] += 1
+    for c in range(2, len(starts)):
+        starts[c] += starts[c - 1]
     for i in range(len(batch)):
-        place, number = coded.place[batch[i]], coded.number[batch[i]]
-        for j in range(len(width)):
-            at = starts[j, place[j] + 1]
-            coded.sorted_row[j, at], coded.sorted_number[j, at] = i, number[j]
-            starts[j, place[j] + 1] = at + 1
+        cell, number = coded.cell[batch[i]], coded.number[batch[i]]
+        for j in range(len(cell)):
+            at = starts[cell[j] + 1]
+            rows[at], numbers[at] = i, number[j]
+            starts[cell[j] + 1] = at + 1
+
+
+def _walk_up(n_bytes):
+    """Make the loop that adds the part of a group to so many bytes of each row."""
+    zero = zeros(n_bytes)
+
+    @kernel
+    def walk_up(starts, rows, numbers, weights, is_cumulative, at, out):
+        total = zero(weights)
+        for t in range(len(weights)):
+            w = load(total, weights, t, at)
+            for k in range(starts[t], starts[t + 1]):
+                z = add(load(total, out, rows[k], at), total)
+                store(add_multiple(z, numbers[k], w), out, rows[k], at)
+            if is_cumulative:
+                total = add(total, w)
+
+    return walk_up
+
+
+def _walk_down(n_bytes):
+    """Make the loop that fills so many bytes of each row of a group's gradient."""
+    zero = zeros(n_bytes)
+
+    @kernel
+    def walk_down(starts, rows, numbers, delta, is_cumulative, at, out):
+        total = zero(delta)
+        for t in range(len(out) - 1, -1, -1):
+            g = total
+            for k in range(starts[t], starts[t + 1]):
+                d = load(total, delta, rows[k], at)
+                g, total = add_multiple(g, numbers[k], d), add(total, d)
+            store(g, out, t, at)
+            if not is_cumulative:
+                total = zero(delta)
+
+    return walk_down
+
+
+_walk_up_long, _walk_up_short = _walk_up(LONG), _walk_up(SHORT)
+_walk_down_long, _walk_down_short = _walk_down(LONG), _walk_down(SHORT)
 
 
 @kernel
@@ -114,47 +156,32 @@ def dense_part(coded, weights):
 @kernel
 def add_coded_product(coded, weights, out):
     """Add the part of the groups in the net input to `out`."""
-    groups, total = coded.groups, coded.total
+    groups, n_units = coded.groups, out.shape[1]
+    rows, numbers = coded.sorted_row, coded.sorted_number
+    n_long, n_short = LONG // out.itemsize, SHORT // out.itemsize
+    n_in_long = n_units // n_long * n_long
     for j in range(len(groups.first)):
-        rows, numbers = coded.sorted_row[j], coded.sorted_number[j]
-        fill(total, 0)
-        for t in range(groups.width[j]):
-            w = weights[groups.first[j] + t]
-            for k in range(coded.starts[j, t], coded.starts[j, t + 1]):
-                z, f = out[rows[k]], numbers[k]
-                for u in range(len(total)):
-                    z[u] += total[u] + f * w[u]
-            if groups.is_cumulative[j]:
-                for u in range(len(total)):
-                    total[u] += w[u]
+        w = weights[groups.first[j] : groups.first[j] + groups.width[j]]
+        starts, kind = coded.starts[coded.first_cell[j] :], groups.is_cumulative[j]
+        for at in range(0, n_in_long, n_long):
+            _walk_up_long(starts, rows, numbers, w, kind, at, out)
+        for at in range(n_in_long, n_units, n_short):
+            _walk_up_short(starts, rows, numbers, w, kind, at, out)
 
 
 @kernel
 def fill_coded_gradient(coded, delta, out):
     """Fill `out`, of the rows of no group from where their gradient has been put."""
-    groups, total = coded.groups, coded.total
+    groups, n_units = coded.groups, out.shape[1]
+    rows, numbers = coded.sorted_row, coded.sorted_number
     for k in range(len(groups.dense)):
         copy(coded.dense_weights[k], out[groups.dense[k]])
+    n_long, n_short = LONG // out.itemsize, SHORT // out.itemsize
+    n_in_long = n_units // n_long * n_long
     for j in range(len(groups.first)):
-        rows, numbers = coded.sorted_row[j], coded.sorted_number[j]
-        fill(total, 0)
-        for t in range(groups.width[j] - 1, -1, -1):
-            g = out[groups.first[j] + t]
-            copy(total, g)
-            k, stop = coded.starts[j, t], coded.starts[j, t + 1]
-            while k + 3 < stop:  # four rows walk through g and total together
-                d0, d1 = delta[rows[k]], delta[rows[k + 1]]
-                d2, d3 = delta[rows[k + 2]], delta[rows[k + 3]]
-                f0, f1, f2, f3 = numbers[k], numbers[k + 1], numbers[k + 2], numbers[k + 3]
-                for u in range(len(total)):
-                    g[u] += f0 * d0[u] + f1 * d1[u] + f2 * d2[u] + f3 * d3[u]
-                    total[u] += d0[u] + d1[u] + d2[u] + d3[u]
-                k += 4
-            while k < stop:
-                d0, f0 = delta[rows[k]], numbers[k]
-                for u in range(len(total)):
-                    g[u] += f0 * d0[u]
-                    total[u] += d0[u]
-                k += 1
-            if not groups.is_cumulative[j]:
-                fill(total, 0)
+        g = out[groups.first[j] : groups.first[j] + groups.width[j]]
+        starts, kind = coded.starts[coded.first_cell[j] :], groups.is_cumulative[j]
+        for at in range(0, n_in_long, n_long):
+            _walk_down_long(starts, rows, numbers, delta, kind, at, g)
+        for at in range(n_in_long, n_units, n_short):
+            _walk_down_short(starts, rows, numbers, delta, kind, at, g)

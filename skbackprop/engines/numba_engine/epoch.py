@@ -36,7 +36,7 @@ def gather(rows, batch, work):
     target = matrix(work, rows.batch_target, n_rows, rows.target.shape[1])
     share = work[rows.share : rows.share + n_rows]
     weight_sum, one = 0.0, type(work[0])(1)
-    if len(rows.coded.place) > 0:
+    if len(rows.coded.cell) > 0:
         sort_batch(rows.coded, batch)
     is_weighted, has_classes = len(rows.sample_weight) > 0, len(rows.class_weight) > 0
     for i in range(n_rows):

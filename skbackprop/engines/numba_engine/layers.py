@@ -28,7 +28,7 @@ def forward(layers, coded, n_rows, vector, work, seed, step):
         bias = vector[layer.bias : layer.bias + layer.n_units]
         net_input = matrix(work, layer.net_input, n_rows, layer.n_units)
         activated = matrix(work, layer.activated, n_rows, layer.n_units)
-        is_coded = i == 0 and len(coded.place) > 0
+        is_coded = i == 0 and len(coded.cell) > 0
         dense = dense_part(coded, weights) if is_coded else weights
         product(matrix(work, layer.below, n_rows, len(dense)), dense, net_input)
         if is_coded:
@@ -61,7 +61,7 @@ def backward(layers, coded, n_rows, vector, work, gradient):
             differentiate(layer, saved[start : start + size], rows)
             add_rows(rows, of_bias)
         of_weights = matrix(gradient, layer.weights, layer.n_inputs, layer.n_units)
-        is_coded = i == 0 and len(coded.place) > 0
+        is_coded = i == 0 and len(coded.cell) > 0
         of_dense = coded.dense_weights if is_coded else of_weights
         below = matrix(work, layer.below, n_rows, len(of_dense))
         left_transposed_product(below, delta, of_dense)
