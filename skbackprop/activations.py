@@ -1,24 +1,27 @@
 """Activations: how a unit turns its net input into its activation, and the derivative.
 
-The derivative is written in whatever array is cheapest to keep: ``saves`` says
-whether `backward` is handed the activation or the net input.
+The derivative is written in whatever array is cheapest to keep: ``saves`` says whether it
+is handed the activation or the net input.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from math import pi, sqrt
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
+from numpy import exp, expm1, log1p, maximum, minimum, tanh, where
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from .elementwise import Elementwise
 from .rule import INFINITY, Spec, number, spec
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "ElementwiseActivation",
     "Elu",
     "Exponential",
     "Gelu",
@@ -42,7 +45,7 @@ class Activation(Protocol):
     """What a layer needs of an activation.
 
     An activation may also have `written`, value and derivative as formulas in z and a,
-    into which a trace puts numbers.
+    into which a trace puts numbers; an :class:`ElementwiseActivation` needs none.
     """
 
     saves: str  # "activation" or "net_input"
@@ -52,6 +55,33 @@ class Activation(Protocol):
 
     def backward(self, saved: NDArray, delta: NDArray) -> None:
         """Multiply `delta` by f'(z), in place."""
+
+
+class ElementwiseActivation(Elementwise):
+    """An activation of each unit by itself, written as two formulas.
+
+    A subclass defines `saves` and two methods: ``value(self, z)`` and
+    ``derivative(self, a)``, or ``derivative(self, z)`` if it saves the net input. NumPy
+    runs them on arrays, the compiled engine compiles them, and a trace shows them.
+    """
+
+    made_of: ClassVar = {"forward": "value", "backward": "derivative"}
+    saves = "activation"
+
+    def value(self, z: NDArray) -> NDArray:
+        """Return f(z)."""
+        raise NotImplementedError
+
+    def derivative(self, saved: NDArray) -> NDArray:
+        """Return f'(z), written in what `saves` names."""
+        raise NotImplementedError
+
+    def forward(self, z: NDArray, out: NDArray) -> None:
+        out[...] = self.value(z)
+
+    def backward(self, saved: NDArray, delta: NDArray) -> None:
+        # a product of numbers of one precision, whatever the formula's own numbers made
+        delta *= np.asarray(self.derivative(saved), delta.dtype)
 
 
 def slope(activation: Activation, z: NDArray, a: NDArray) -> NDArray | None:
@@ -64,64 +94,88 @@ def slope(activation: Activation, z: NDArray, a: NDArray) -> NDArray | None:
     return None if (np.abs(of_one_unit[:, 1:]) > 0).any() else slope
 
 
+PER_ROOT_OF_2_PI = 1 / sqrt(2 * pi)
+
+
+def softplus(z):
+    return log1p(exp(-abs(z))) + maximum(z, 0)  # nothing overflows
+
+
 @spec
-class Identity(Spec):
+class Identity(ElementwiseActivation):
     """``a = z``."""
 
-    saves = "activation"
     name = "identity"
-    written = ("z", "1")
+
+    def value(self, z):
+        return z
+
+    def derivative(self, a):
+        return 1
 
     def forward(self, z, out):
         if out is not z:
             out[...] = z
 
     def backward(self, a, delta):
-        pass  # a' = 1
+        pass
 
 
 @spec
-class Sigmoid(Spec):
+class Sigmoid(ElementwiseActivation):
     """``a = 1 / (1 + exp(-z))``, the logistic function."""
 
-    saves = "activation"
     name = "logistic"
-    written = ("1 / (1 + exp(-z))", "a * (1 - a)")
     glorot_factor = 2.0
+
+    def value(self, z):
+        return 1 / (1 + exp(-z))  # infinite far to the left, where 1 / inf = 0 is right
+
+    def derivative(self, a):
+        return a * (1 - a)
 
     def forward(self, z, out):
         np.negative(z, out=out)
-        np.exp(out, out=out)  # infinite far to the left, where a = 1 / inf = 0 is right
+        np.exp(out, out=out)
         out += 1
         np.divide(1, out, out=out)
 
     def backward(self, a, delta):
-        delta *= a
-        delta *= 1 - a  # a' = a (1 - a)
+        slope = 1 - a
+        slope *= a
+        delta *= slope
 
 
 @spec
-class Tanh(Spec):
+class Tanh(ElementwiseActivation):
     """``a = tanh(z)``."""
 
-    saves = "activation"
     name = "tanh"
-    written = ("tanh(z)", "1 - a * a")
+
+    def value(self, z):
+        return tanh(z)
+
+    def derivative(self, a):
+        return 1 - a * a
 
     def forward(self, z, out):
         np.tanh(z, out=out)
 
     def backward(self, a, delta):
-        delta *= 1 - a * a  # a' = 1 - a^2
+        delta *= 1 - a * a
 
 
 @spec
-class Relu(Spec):
+class Relu(ElementwiseActivation):
     """``a = max(z, 0)``; the derivative at the kink is taken as 0."""
 
-    saves = "activation"
     name = "relu"
-    written = ("max(z, 0)", "1 if a > 0 else 0")
+
+    def value(self, z):
+        return maximum(z, 0)
+
+    def derivative(self, a):
+        return a > 0
 
     def forward(self, z, out):
         np.maximum(z, 0, out=out)
@@ -131,7 +185,7 @@ class Relu(Spec):
 
 
 @spec
-class LeakyRelu(Spec):
+class LeakyRelu(ElementwiseActivation):
     """``a = z`` for z > 0, ``slope * z`` below (Maas, Hannun & Ng, 2013).
 
     Parameters
@@ -142,19 +196,17 @@ class LeakyRelu(Spec):
 
     slope: float = number(0.01, 0, 1, "()")
 
-    saves = "activation"
     name = "leaky_relu"
-    written = ("max(z, slope * z)", "1 if a > 0 else slope")
 
-    def forward(self, z, out):
-        np.maximum(z, self.slope * z, out=out)
+    def value(self, z):
+        return maximum(z, self.slope * z)
 
-    def backward(self, a, delta):
-        delta *= np.where(a > 0, a.dtype.type(1), a.dtype.type(self.slope))
+    def derivative(self, a):
+        return where(a > 0, 1, self.slope)
 
 
 @spec
-class Elu(Spec):
+class Elu(ElementwiseActivation):
     """``a = z`` for z > 0, ``alpha * (exp(z) - 1)`` below (Clevert et al., 2016).
 
     Parameters
@@ -165,123 +217,102 @@ class Elu(Spec):
 
     alpha: float = number(1.0, 0, INFINITY, "()")
 
-    saves = "activation"
     name = "elu"
-    written = ("z if z > 0 else alpha * (exp(z) - 1)", "1 if a > 0 else a + alpha")
 
-    def forward(self, z, out):
-        negative = self.alpha * np.expm1(np.minimum(z, 0))
-        np.maximum(z, 0, out=out)
-        out += negative
+    def value(self, z):
+        return where(z > 0, z, self.alpha * expm1(minimum(z, 0)))
 
-    def backward(self, a, delta):
-        # a' = 1 above, alpha exp(z) = a + alpha below
-        delta *= np.where(a > 0, a.dtype.type(1), a + self.alpha)
+    def derivative(self, a):
+        return where(a > 0, 1, a + self.alpha)  # below: alpha exp(z)
 
 
 @spec
-class Selu(Spec):
+class Selu(ElementwiseActivation):
     """``a = scale * elu(z)``, keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
 
-    saves = "activation"
     name = "selu"
-    written = (
-        "scale * (z if z > 0 else alpha * (exp(z) - 1))",
-        "scale if a > 0 else a + scale * alpha",
-    )
 
     scale = 1.0507009873554805
     alpha = 1.6732632423543772
 
-    def forward(self, z, out):
-        Elu(alpha=self.alpha).forward(z, out)
-        out *= self.scale
+    def value(self, z):
+        return self.scale * where(z > 0, z, self.alpha * expm1(minimum(z, 0)))
 
-    def backward(self, a, delta):
-        # a' = scale above, scale alpha exp(z) = a + scale alpha below
-        scale = a.dtype.type(self.scale)
-        delta *= np.where(a > 0, scale, a + self.scale * self.alpha)
+    def derivative(self, a):
+        # below: scale alpha exp(z)
+        return where(a > 0, self.scale, a + self.scale * self.alpha)
 
 
 @spec
-class Gelu(Spec):
+class Gelu(ElementwiseActivation):
     """``a = z * Phi(z)``, Phi the normal distribution (Hendrycks & Gimpel, 2016)."""
 
     saves = "net_input"
     name = "gelu"
 
-    def forward(self, z, out):
-        np.multiply(z, ndtr(z), out=out)
+    def value(self, z):
+        return z * ndtr(z)
 
-    def backward(self, z, delta):
-        # a' = Phi(z) + z phi(z)
-        delta *= ndtr(z) + z * np.exp(-z * z / 2) * (1 / sqrt(2 * pi))
+    def derivative(self, z):
+        return ndtr(z) + z * exp(-z * z / 2) * PER_ROOT_OF_2_PI
 
 
 @spec
-class Silu(Spec):
+class Silu(ElementwiseActivation):
     """``a = z * sigmoid(z)``, also called swish (Elfwing, Uchibe & Doya, 2018)."""
 
     saves = "net_input"
     name = "silu"
-    written = ("z / (1 + exp(-z))", "")
 
-    def forward(self, z, out):
-        np.divide(z, 1 + np.exp(-z), out=out)
+    def value(self, z):
+        return z / (1 + exp(-z))
 
-    def backward(self, z, delta):
-        s = 1 / (1 + np.exp(-z))
-        delta *= s * (1 + z * (1 - s))  # a' = s + z s (1 - s)
+    def derivative(self, z):
+        s = 1 / (1 + exp(-z))
+        return s * (1 + z * (1 - s))
 
 
 @spec
-class Mish(Spec):
+class Mish(ElementwiseActivation):
     """``a = z * tanh(log(1 + exp(z)))`` (Misra, 2019)."""
 
     saves = "net_input"
     name = "mish"
 
-    def forward(self, z, out):
-        np.multiply(z, np.tanh(_softplus(z)), out=out)
+    def value(self, z):
+        return z * tanh(softplus(z))
 
-    def backward(self, z, delta):
-        t = np.tanh(_softplus(z))
-        s = 1 / (1 + np.exp(-z))
-        delta *= t + z * s * (1 - t * t)  # softplus' = sigmoid, tanh' = 1 - tanh^2
+    def derivative(self, z):
+        t = tanh(softplus(z))
+        s = 1 / (1 + exp(-z))
+        return t + z * s * (1 - t * t)  # softplus' = sigmoid, tanh' = 1 - tanh^2
 
 
 @spec
-class Softplus(Spec):
+class Softplus(ElementwiseActivation):
     """``a = log(1 + exp(z))``, a smooth relu (Dugas et al., 2001)."""
 
     saves = "net_input"
     name = "softplus"
-    written = ("log(1 + exp(z))", "1 / (1 + exp(-z))")
 
-    def forward(self, z, out):
-        out[...] = _softplus(z)
+    def value(self, z):
+        return softplus(z)
 
-    def backward(self, z, delta):
-        delta /= 1 + np.exp(-z)  # a' = sigmoid(z)
-
-
-def _softplus(z):
-    return np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0)  # nothing overflows
+    def derivative(self, z):
+        return 1 / (1 + exp(-z))
 
 
 @spec
-class Exponential(Spec):
+class Exponential(ElementwiseActivation):
     """``a = exp(z)``, the output activation of a positive quantity."""
 
-    saves = "activation"
     name = "exp"
-    written = ("exp(z)", "a")
 
-    def forward(self, z, out):
-        np.exp(z, out=out)
+    def value(self, z):
+        return exp(z)
 
-    def backward(self, a, delta):
-        delta *= a  # a' = a
+    def derivative(self, a):
+        return a
 
 
 def row_sums(array: NDArray) -> NDArray:

@@ -1,19 +1,20 @@
 """Losses: how wrong the network is, and the delta that starts backpropagation.
 
 A loss is a function of the *net input* of the output layer. It owns the output
-activation (its link), so value and delta cannot drift apart. One scaling rule holds
-for all of them: sum over outputs, weighted mean over samples. ``delta`` is the
-derivative of exactly the number that is returned.
+activation (its link), so value and derivative cannot drift apart. A loss says what one
+row costs; that the outputs are summed and the rows averaged by their weights stands once,
+in `RowLoss`. ``delta`` is the derivative of exactly the number that is returned.
 """
 
 from __future__ import annotations
 
 from dataclasses import field
 from functools import partial
-from math import log
-from typing import Protocol
+from math import log as log_of
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy import clip, exp, expm1, log, log1p, maximum, minimum, sign, tanh, where
 from numpy.typing import NDArray
 
 from .activations import (
@@ -25,7 +26,8 @@ from .activations import (
     row_sums,
     subtract_largest,
 )
-from .rule import INFINITY, HasMethods, Spec, number, spec
+from .elementwise import Elementwise
+from .rule import INFINITY, HasMethods, number, spec
 
 __all__ = [
     "CLASSIFIER_LOSSES",
@@ -40,12 +42,15 @@ __all__ = [
     "Loss",
     "Poisson",
     "Quantile",
+    "RowLoss",
     "SquaredError",
 ]
 
 
 class Loss(Protocol):
     """What the output layer is compared with; all arrays are (n_samples, n_outputs).
+
+    A :class:`RowLoss` has both methods made of the loss of a row.
 
     A loss may also have `check_target(target)`, which raises ValueError for values
     outside its domain, `log_predict(z, out)`, the logarithm of its output without
@@ -68,19 +73,84 @@ class Loss(Protocol):
         """Return the loss and fill `delta` with its derivative in `z`."""
 
 
-def _mean(per_sample, delta, sample_weight):
-    """Return the weighted mean over samples; scale `delta` to its derivative, in place."""
-    if sample_weight is None:
-        n_samples = len(per_sample)
-        delta *= 1 / n_samples
-        return float(per_sample.sum()) / n_samples
-    share = sample_weight / sample_weight.sum()
-    delta *= share[:, np.newaxis]
-    return float(per_sample @ share)
+LOG_2 = log_of(2)
+
+
+class RowLoss(Elementwise):
+    """The loss of a row and its derivative; sums and weighted means are made of them.
+
+    A subclass defines `link`, the output activation, and ``value_and_derivative(t, z)``,
+    the loss and its derivative in the net input z, for the target t. The loss is that of
+    each output, of the shape of z, or that of each row where outputs depend on one
+    another, of shape (n_rows,). NumPy runs the formulas on arrays; those of single outputs
+    are also compiled and shown by a trace.
+
+    With ``takes = "output"`` the formulas are those of the output, which `link` makes of
+    the net input and differentiates: ``value_and_derivative(t, o)``.
+    """
+
+    made_of: ClassVar = {"value_and_delta": "value_and_derivative"}
+    takes: ClassVar[str] = "net_input"
+    link: Any = Identity()
+
+    @property
+    def output_activation(self):
+        return getattr(self.link, "name", type(self.link).__name__)
+
+    def value_and_derivative(self, t: NDArray, z: NDArray) -> tuple[NDArray, NDArray]:
+        """Return the losses of outputs or rows, and the derivative by each net input."""
+        raise NotImplementedError
+
+    def predict(self, z: NDArray, out: NDArray) -> None:
+        self.link.forward(z, out)
+
+    def of_outputs(self, target: NDArray, z: NDArray) -> NDArray:
+        """Return the losses of outputs or rows, whichever `value_and_derivative` gives."""
+        at = z
+        if self.takes == "output":
+            at = np.empty_like(z)
+            self.predict(z, at)
+        return self.value_and_derivative(target, at)[0]
+
+    def value_and_delta(
+        self,
+        target: NDArray,
+        z: NDArray,
+        delta: NDArray,
+        sample_weight: NDArray | None = None,
+    ) -> float:
+        if self.takes == "net_input":
+            losses, derivative = self.value_and_derivative(target, z)
+        else:
+            losses, derivative = self._through_link(target, z, delta)
+        per_row = losses if losses.ndim == 1 else _summed(losses)
+        # in one precision, whatever the formula's own numbers made of it
+        derivative = np.asarray(derivative, delta.dtype)
+        if sample_weight is None:
+            n_rows = len(per_row)
+            np.multiply(derivative, 1 / n_rows, out=delta)
+            return float(per_row.sum()) / n_rows
+        share = sample_weight / sample_weight.sum()
+        np.multiply(derivative, share[:, np.newaxis], out=delta)
+        return float(np.dot(per_row.astype(float, copy=False), share.astype(float)))
+
+    def _through_link(self, target, z, delta):
+        """Return the losses of the outputs, and their derivative by the net inputs."""
+        output = np.empty_like(z)
+        self.link.forward(z, output)
+        losses, derivative = self.value_and_derivative(target, output)
+        delta[...] = derivative
+        self.link.backward(output if self.link.saves == "activation" else z, delta)
+        return losses, delta
+
+
+def _summed(losses):
+    """Return the sums over the outputs."""
+    return losses[:, 0] if losses.shape[1] == 1 else losses.sum(axis=1)
 
 
 @spec
-class LogLoss(Spec):
+class LogLoss(RowLoss):
     """``-sum_k t_k log softmax(z)_k`` for targets that sum to one.
 
     With `label_smoothing` s the target of K classes becomes ``(1 - s) t + s / K``
@@ -95,13 +165,13 @@ class LogLoss(Spec):
     label_smoothing: float = number(0.0, 0, 1, "[)")
 
     link = Softmax()
-    output_activation = "softmax"
+
+    @property
+    def written(self):
+        return "" if self.label_smoothing else "-t * log(o)"
 
     def check_target(self, target):
         _check_distribution(target, "LogLoss")
-
-    def predict(self, z, out):
-        Softmax().forward(z, out)
 
     def log_predict(self, z, out):
         """Fill `out` with log softmax(z); `out` may be `z`."""
@@ -112,23 +182,24 @@ class LogLoss(Spec):
         # exact where a class is almost sure
         out -= np.log1p(n_largest - 1 + others)[:, np.newaxis]
 
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        target = _smoothed(target, self.label_smoothing, target.shape[1])
+    def value_and_derivative(self, t, z):
+        t = _smoothed(t, self.label_smoothing, t.shape[1])
+        delta = np.empty_like(z)
         subtract_largest(z, out=delta)
-        net_of_target = row_sums(target * delta)
+        net_of_target = row_sums(t * delta)
         np.exp(delta, out=delta)
-        part = target * delta
+        part = t * delta
         of_target = row_sums(part)
         of_others = row_sums(np.subtract(delta, part, out=part))
         # log(total), exact where the target's part is 1 and the others' next to nothing
-        per_sample = np.log1p((of_target - 1) + of_others) - net_of_target
+        per_row = np.log1p((of_target - 1) + of_others) - net_of_target
         delta /= (of_target + of_others)[:, np.newaxis]  # softmax(z)
-        delta -= target  # output - target
-        return _mean(per_sample, delta, sample_weight)
+        delta -= t  # output - target
+        return per_row, delta
 
 
 @spec
-class BinaryLogLoss(Spec):
+class BinaryLogLoss(RowLoss):
     """``-sum_k [t_k log o_k + (1 - t_k) log(1 - o_k)]`` with ``o = sigmoid(z)``.
 
     With `label_smoothing` s the target becomes ``(1 - s) t + s / 2``.
@@ -142,27 +213,22 @@ class BinaryLogLoss(Spec):
     label_smoothing: float = number(0.0, 0, 1, "[)")
 
     link = Sigmoid()
-    output_activation = "logistic"
     n_binary_outputs = 1
-
-    def predict(self, z, out):
-        Sigmoid().forward(z, out)
 
     def log_predict(self, z, out):
         """Fill `out` with log sigmoid(z); `out` may be `z`."""
         out[...] = np.minimum(z, 0) - np.log1p(np.exp(-np.abs(z)))
 
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        target = _smoothed(target, self.label_smoothing, 2)
-        # -log o = max(-z, 0) + log(1 + exp(-|z|)), where nothing overflows or cancels
-        loss = np.log1p(np.exp(-np.abs(z))) + (np.maximum(z, 0) - target * z)
-        self.predict(z, out=delta)
-        delta -= target  # output - target
-        return _mean(loss.sum(axis=1), delta, sample_weight)
+    def value_and_derivative(self, t, z):
+        t = (1 - self.label_smoothing) * t + self.label_smoothing / 2
+        size = abs(z)
+        wrong = where(z > 0, 1 - t, t)
+        # softplus(z) - t z, where nothing overflows or cancels
+        return log1p(exp(-size)) + size * wrong, 1 / (1 + exp(-z)) - t
 
 
 @spec
-class Focal(Spec):
+class Focal(RowLoss):
     """``-sum_k t_k (1 - o_k)^gamma log o_k`` with ``o = softmax(z)``.
 
     What is classified well already counts less (Lin et al., 2017, *Focal loss for dense
@@ -177,29 +243,26 @@ class Focal(Spec):
     gamma: float = number(2.0, 0, INFINITY, "[)")
 
     link = Softmax()
-    output_activation = "softmax"
+    written = "-t * (1 - o) ** gamma * log(o)"
 
     def check_target(self, target):
         _check_distribution(target, "Focal")
-
-    def predict(self, z, out):
-        Softmax().forward(z, out)
 
     def log_predict(self, z, out):
         """Fill `out` with log softmax(z); `out` may be `z`."""
         LogLoss().log_predict(z, out)
 
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        LogLoss().log_predict(z, out=delta)
-        log_o, o = delta.copy(), np.exp(delta)
+    def value_and_derivative(self, t, z):
+        log_o = np.empty_like(z)
+        LogLoss().log_predict(z, out=log_o)
+        o = np.exp(log_o)
         rest = -np.expm1(log_o)  # 1 - o without cancellation
         focus = rest**self.gamma
-        per_sample = -np.einsum("ij,ij->i", target, focus * log_o)
+        per_row = -np.einsum("ij,ij->i", t, focus * log_o)
         # o dloss/do = t (1 - o)^gamma [gamma o log(o) / (1 - o) - 1], log(o)/(1-o) -> -1
         ratio = np.divide(log_o, rest, out=np.full_like(rest, -1), where=rest > 0)
-        slope = target * focus * (self.gamma * o * ratio - 1)
-        delta[...] = slope - o * slope.sum(axis=1, keepdims=True)
-        return _mean(per_sample, delta, sample_weight)
+        slope = t * focus * (self.gamma * o * ratio - 1)
+        return per_row, slope - o * slope.sum(axis=1, keepdims=True)
 
 
 def _smoothed(target, smoothing, n_classes):
@@ -215,7 +278,7 @@ def _check_distribution(target, name):
 
 
 @spec
-class SquaredError(Spec):
+class SquaredError(RowLoss):
     """``sum_k (t_k - o_k)^2 / 2`` with ``o = link(z)``, any activation as the link.
 
     Parameters
@@ -228,28 +291,18 @@ class SquaredError(Spec):
         default_factory=Identity, metadata={"allowed": HasMethods(("forward", "backward"))}
     )
 
-    @property
-    def output_activation(self):
-        return getattr(self.link, "name", type(self.link).__name__)
+    takes = "output"
 
-    def predict(self, z, out):
-        self.link.forward(z, out)
-
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        output = np.empty_like(z)
-        self.link.forward(z, output)
-        np.subtract(output, target, out=delta)
-        per_sample = np.einsum("ij,ij->i", delta, delta) / 2
-        self.link.backward(output if self.link.saves == "activation" else z, delta)
-        return _mean(per_sample, delta, sample_weight)
+    def value_and_derivative(self, t, o):
+        error = o - t
+        return error * error / 2, error
 
 
 @spec
-class Poisson(Spec):
+class Poisson(RowLoss):
     """``sum_k [t_k log(t_k / o_k) - t_k + o_k]`` with ``o = exp(z)``: half the deviance."""
 
     link = Exponential()
-    output_activation = "exp"
     positive_only = True
 
     def check_target(self, target):
@@ -259,25 +312,18 @@ class Poisson(Spec):
                 f"{target.min()}. Use loss='squared_error' for targets of either sign."
             )
 
-    def predict(self, z, out):
-        Exponential().forward(z, out)
-
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        self.predict(z, out=delta)
-        positive = np.where(target > 0, target, 1)
-        log_ratio = z - np.log(positive)  # log(output / target)
-        loss = positive * (np.expm1(log_ratio) - log_ratio)
-        np.copyto(loss, delta, where=target == 0)
-        delta -= target  # output - target
-        return _mean(loss.sum(axis=1), delta, sample_weight)
+    def value_and_derivative(self, t, z):
+        o = exp(z)
+        positive = where(t > 0, t, 1)
+        log_ratio = z - log(positive)  # log(o / t)
+        return where(t > 0, positive * (expm1(log_ratio) - log_ratio), o), o - t
 
 
 @spec
-class Gamma(Spec):
+class Gamma(RowLoss):
     """``sum_k [t_k / o_k - log(t_k / o_k) - 1]`` with ``o = exp(z)``: half the deviance."""
 
     link = Exponential()
-    output_activation = "exp"
     positive_only = True
 
     def check_target(self, target):
@@ -287,35 +333,22 @@ class Gamma(Spec):
                 f"{target.min()}. Use loss='squared_error' for targets of either sign."
             )
 
-    def predict(self, z, out):
-        Exponential().forward(z, out)
-
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        log_ratio = np.log(target) - z  # log(target / output)
-        np.negative(np.expm1(log_ratio), out=delta)  # 1 - target / output
-        loss = -delta - log_ratio
-        return _mean(loss.sum(axis=1), delta, sample_weight)
+    def value_and_derivative(self, t, z):
+        log_ratio = log(t) - z  # log(t / o)
+        excess = expm1(log_ratio)  # t / o - 1
+        return excess - log_ratio, -excess
 
 
 @spec
-class AbsoluteError(Spec):
+class AbsoluteError(RowLoss):
     """``sum_k |t_k - z_k|``: the outputs estimate medians."""
 
-    link = Identity()
-    output_activation = "identity"
-
-    def predict(self, z, out):
-        Identity().forward(z, out)
-
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        np.subtract(z, target, out=delta)
-        per_sample = np.abs(delta).sum(axis=1)
-        np.sign(delta, out=delta)  # 0 at the kink
-        return _mean(per_sample, delta, sample_weight)
+    def value_and_derivative(self, t, z):
+        return abs(z - t), sign(z - t)  # 0 at the kink
 
 
 @spec
-class Huber(Spec):
+class Huber(RowLoss):
     """Squares for small errors, absolute values for large ones (Huber, 1964).
 
     ``sum_k e_k^2 / 2`` where ``|e_k| <= threshold``, ``threshold (|e_k| - threshold / 2)``
@@ -329,21 +362,14 @@ class Huber(Spec):
 
     threshold: float = number(1.0, 0, INFINITY, "()")
 
-    link = Identity()
-    output_activation = "identity"
-
-    def predict(self, z, out):
-        Identity().forward(z, out)
-
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        error = z - target
-        np.clip(error, -self.threshold, self.threshold, out=delta)
-        loss = delta * (error - delta / 2)  # both branches at once
-        return _mean(loss.sum(axis=1), delta, sample_weight)
+    def value_and_derivative(self, t, z):
+        error = z - t
+        slope = clip(error, -self.threshold, self.threshold)
+        return slope * (error - slope / 2), slope  # both branches at once
 
 
 @spec
-class Quantile(Spec):
+class Quantile(RowLoss):
     """``sum_k max(q (t_k - z_k), (1 - q) (z_k - t_k))``: the outputs estimate quantiles.
 
     The pinball loss of Koenker & Bassett (1978).
@@ -356,37 +382,25 @@ class Quantile(Spec):
 
     quantile: float = number(0.5, 0, 1, "()")
 
-    link = Identity()
-    output_activation = "identity"
-
-    def predict(self, z, out):
-        Identity().forward(z, out)
-
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        error = z - target
-        delta[...] = (1 - self.quantile) * (error > 0) - self.quantile * (error < 0)
-        return _mean((delta * error).sum(axis=1), delta, sample_weight)
+    def value_and_derivative(self, t, z):
+        q = self.quantile
+        error = z - t
+        value = maximum((1 - q) * error, -q * error)
+        return value, where(error > 0, 1 - q, where(error < 0, -q, 0))
 
 
 @spec
-class LogCosh(Spec):
+class LogCosh(RowLoss):
     """``sum_k log cosh(z_k - t_k)``: a smooth absolute error."""
 
-    link = Identity()
-    output_activation = "identity"
-
-    def predict(self, z, out):
-        Identity().forward(z, out)
-
-    def value_and_delta(self, target, z, delta, sample_weight=None):
-        error = np.abs(z - target)
-        # log cosh(e) = |e| + log(1 + exp(-2 |e|)) - log 2, where nothing overflows,
-        # and log(1 + 2 sinh(e / 2)^2), where nothing cancels
-        large = error + np.log1p(np.exp(-2 * error)) - log(2)
-        small = np.log1p(2 * np.sinh(np.minimum(error, 1) / 2) ** 2)
-        loss = np.where(error < 1, small, large)
-        np.tanh(np.subtract(z, target, out=delta), out=delta)
-        return _mean(loss.sum(axis=1), delta, sample_weight)
+    def value_and_derivative(self, t, z):
+        error = z - t
+        size = abs(error)
+        # log cosh(e) = |e| + log(1 + exp(-2 |e|)) - log 2, where nothing overflows, and
+        # log(1 + m^2 / (2 (1 + m))) with m = exp(|e|) - 1, where nothing cancels
+        large = size + log1p(exp(-2 * size)) - LOG_2
+        m = expm1(minimum(size, 1))
+        return where(size < 1, log1p(m * m / (2 + 2 * m)), large), tanh(error)
 
 
 #: Losses by the names that the classifier takes; where the kinds of y need different

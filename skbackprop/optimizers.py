@@ -2,17 +2,23 @@
 
 A rule works on flat arrays and in place: `update` turns the gradient it is given
 into the update. It is elementwise, so an engine may walk the arrays in pieces, and
-odd in the gradient, so that the error convention changes no result.
+odd in the gradient, so that the error convention changes no result. What happens to one
+number is written in `step`, of which `update` is made.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from functools import lru_cache
+from inspect import signature
+from typing import ClassVar, Protocol
 
 import numpy as np
+from numpy import clip, sign, sqrt, where
 from numpy.typing import NDArray
 
-from .rule import INFINITY, Spec, number, spec, switch
+from .elementwise import Elementwise
+from .rule import INFINITY, number, spec, switch
 
 __all__ = [
     "OPTIMIZERS",
@@ -20,6 +26,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "ElementwiseOptimizer",
     "Lion",
     "NAdam",
     "Optimizer",
@@ -31,7 +38,8 @@ __all__ = [
 class Optimizer(Protocol):
     """A rule; what it remembers is handed to it with every call.
 
-    A rule may also have `written`, pairs of a name and a formula, into which a trace puts
+    An :class:`ElementwiseOptimizer` has both methods made of the step of one number.
+    Another rule may have `written`, pairs of a name and a formula, into which a trace puts
     numbers: what becomes of each array of the memory, and the `update`. A formula may use
     them, the rule's parameters, `learning_rate`, `gradient` and `t`.
 
@@ -49,8 +57,43 @@ class Optimizer(Protocol):
         """Turn `gradient` into the weight update, in place; `t` counts steps from 1."""
 
 
+@lru_cache(maxsize=64)
+def _arguments(step):
+    """Return the names of what a step takes beside the gradient."""
+    return tuple(signature(step).parameters)[2:]
+
+
+class ElementwiseOptimizer(Elementwise):
+    """An optimizer written as what happens to one number of the gradient.
+
+    A subclass defines `memory`, what is remembered of each parameter and its value before
+    the first step, and ``step(self, g, ..., learning_rate, t)``, which takes the gradient,
+    the memory by its names, and of the last two what it needs. It returns the weight
+    update and the new memory, in the order of `memory`. NumPy runs it on arrays, the
+    compiled engine compiles it, and a trace shows it. Names that depend on the step alone
+    are numbers in double precision.
+    """
+
+    made_of: ClassVar = {"update": "step"}
+    memory: ClassVar[Mapping[str, float]] = {}
+
+    def init(self, vector: NDArray) -> dict[str, NDArray]:
+        return {name: np.full_like(vector, value) for name, value in self.memory.items()}
+
+    def update(
+        self, gradient: NDArray, memory: dict[str, NDArray], learning_rate: float, t: int
+    ) -> None:
+        known = {**memory, "learning_rate": learning_rate, "t": t}
+        step = self.step  # type: ignore[attr-defined]  # of a subclass
+        found = step(gradient, *(known[name] for name in _arguments(type(self).step)))
+        update, *remembered = found if self.memory else (found,)
+        for name, array in zip(self.memory, remembered, strict=True):
+            memory[name][...] = array
+        gradient[...] = update
+
+
 @spec
-class SGD(Spec):
+class SGD(ElementwiseOptimizer):
     """Gradient descent with momentum (Rumelhart, Hinton & Williams, 1986).
 
     ::
@@ -76,17 +119,13 @@ class SGD(Spec):
 
     from_estimator = ("momentum", "nesterovs_momentum")
 
-    @property
-    def written(self):
-        move = "learning_rate * gradient"
-        if self.momentum == 0:
-            return (("update", move),)
-        velocity = f"momentum * velocity + {move}"
-        update = velocity if self.nesterovs_momentum else "velocity"
-        return (("velocity", velocity), ("update", update))
+    memory: ClassVar = {"velocity": 0.0}
 
-    def init(self, vector):
-        return {"velocity": np.zeros_like(vector)}
+    def step(self, g, velocity, learning_rate):
+        move = learning_rate * g
+        velocity = self.momentum * velocity + move
+        update = self.momentum * velocity + move if self.nesterovs_momentum else velocity
+        return update, velocity
 
     def update(self, gradient, memory, learning_rate, t):
         gradient *= learning_rate
@@ -100,7 +139,7 @@ class SGD(Spec):
 
 
 @spec
-class Adam(Spec):
+class Adam(ElementwiseOptimizer):
     """Adaptive moments (Kingma & Ba, 2015), *Adam: a method for stochastic optimization*.
 
     ::
@@ -130,18 +169,16 @@ class Adam(Spec):
 
     from_estimator = ("beta_1", "beta_2", "epsilon")
 
-    written = (
-        ("m", "beta_1 * m + gradient"),
-        ("v", "beta_2 * v + gradient * gradient"),
-        (
-            "update",
-            "learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * (1 - beta_1) * m / "
-            "(sqrt((1 - beta_2) * v) + epsilon)",
-        ),
-    )
+    memory: ClassVar = {"m": 0.0, "v": 0.0}
 
-    def init(self, vector):
-        return {"m": np.zeros_like(vector), "v": np.zeros_like(vector)}
+    def step(self, g, m, v, learning_rate, t):
+        m = self.beta_1 * m + g  # m and v without 1 - beta, which rate and epsilon hold
+        v = self.beta_2 * v + g * g
+        scale = (1 - self.beta_2) ** 0.5
+        rate = learning_rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
+        rate = rate * (1 - self.beta_1) / scale
+        epsilon = self.epsilon / scale
+        return m / (sqrt(v) + epsilon) * rate, m, v
 
     def update(self, gradient, memory, learning_rate, t):
         m, v = memory["m"], memory["v"]
@@ -150,17 +187,12 @@ class Adam(Spec):
         gradient *= gradient
         v *= self.beta_2
         v += gradient
-        rate, epsilon = self._folded(learning_rate, t)
-        np.sqrt(v, out=gradient)
-        gradient += epsilon
-        np.divide(m, gradient, out=gradient)
-        gradient *= rate
-
-    def _folded(self, learning_rate, t):
-        """Rate and epsilon for the moments as they are stored, without their scale."""
         scale = (1 - self.beta_2) ** 0.5
         rate = learning_rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
-        return rate * (1 - self.beta_1) / scale, self.epsilon / scale
+        np.sqrt(v, out=gradient)
+        gradient += self.epsilon / scale
+        np.divide(m, gradient, out=gradient)
+        gradient *= rate * (1 - self.beta_1) / scale
 
 
 @spec
@@ -188,7 +220,7 @@ class AdamW(Adam):
 
 
 @spec
-class NAdam(Spec):
+class NAdam(ElementwiseOptimizer):
     """Adam with Nesterov's look ahead (Dozat, 2016), with a constant beta_1.
 
     ::
@@ -214,33 +246,20 @@ class NAdam(Spec):
 
     from_estimator = ("beta_1", "beta_2", "epsilon")
 
-    written = (
-        ("m", "beta_1 * m + (1 - beta_1) * gradient"),
-        ("v", "beta_2 * v + (1 - beta_2) * gradient * gradient"),
-        (
-            "update",
-            "learning_rate * (beta_1 * m / (1 - beta_1**(t + 1)) + (1 - beta_1) * "
-            "gradient / (1 - beta_1**t)) / (sqrt(v / (1 - beta_2**t)) + epsilon)",
-        ),
-    )
+    memory: ClassVar = {"m": 0.0, "v": 0.0}
 
-    def init(self, vector):
-        return {"m": np.zeros_like(vector), "v": np.zeros_like(vector)}
-
-    def update(self, gradient, memory, learning_rate, t):
-        m, v = memory["m"], memory["v"]
-        m *= self.beta_1
-        m += (1 - self.beta_1) * gradient
-        v *= self.beta_2
-        v += (1 - self.beta_2) * gradient * gradient
-        gradient *= (1 - self.beta_1) / (1 - self.beta_1**t)
-        gradient += self.beta_1 / (1 - self.beta_1 ** (t + 1)) * m
-        gradient /= np.sqrt(v / (1 - self.beta_2**t)) + self.epsilon
-        gradient *= learning_rate
+    def step(self, g, m, v, learning_rate, t):
+        m = self.beta_1 * m + (1 - self.beta_1) * g
+        v = self.beta_2 * v + (1 - self.beta_2) * g * g
+        of_g = (1 - self.beta_1) / (1 - self.beta_1**t)
+        of_m = self.beta_1 / (1 - self.beta_1 ** (t + 1))
+        ahead = of_g * g + of_m * m
+        root = sqrt(v / (1 - self.beta_2**t))
+        return ahead / (root + self.epsilon) * learning_rate, m, v
 
 
 @spec
-class RMSprop(Spec):
+class RMSprop(ElementwiseOptimizer):
     """Divide by a running root mean square (Tieleman & Hinton, 2012, lecture 6.5).
 
     ::
@@ -261,24 +280,15 @@ class RMSprop(Spec):
 
     from_estimator = ("epsilon",)
 
-    written = (
-        ("v", "decay * v + (1 - decay) * gradient * gradient"),
-        ("update", "learning_rate * gradient / (sqrt(v) + epsilon)"),
-    )
+    memory: ClassVar = {"v": 0.0}
 
-    def init(self, vector):
-        return {"v": np.zeros_like(vector)}
-
-    def update(self, gradient, memory, learning_rate, t):
-        v = memory["v"]
-        v *= self.decay
-        v += (1 - self.decay) * gradient * gradient
-        gradient /= np.sqrt(v) + self.epsilon
-        gradient *= learning_rate
+    def step(self, g, v, learning_rate):
+        v = self.decay * v + (1 - self.decay) * g * g
+        return g / (sqrt(v) + self.epsilon) * learning_rate, v
 
 
 @spec
-class Adagrad(Spec):
+class Adagrad(ElementwiseOptimizer):
     """Divide by the root of all squares so far (Duchi, Hazan & Singer, 2011).
 
     ::
@@ -296,23 +306,15 @@ class Adagrad(Spec):
 
     from_estimator = ("epsilon",)
 
-    written = (
-        ("v", "v + gradient * gradient"),
-        ("update", "learning_rate * gradient / (sqrt(v) + epsilon)"),
-    )
+    memory: ClassVar = {"v": 0.0}
 
-    def init(self, vector):
-        return {"v": np.zeros_like(vector)}
-
-    def update(self, gradient, memory, learning_rate, t):
-        v = memory["v"]
-        v += gradient * gradient
-        gradient /= np.sqrt(v) + self.epsilon
-        gradient *= learning_rate
+    def step(self, g, v, learning_rate):
+        v = v + g * g
+        return g / (sqrt(v) + self.epsilon) * learning_rate, v
 
 
 @spec
-class Rprop(Spec):
+class Rprop(ElementwiseOptimizer):
     """A step size of its own for every parameter (Riedmiller & Braun, 1993).
 
     No update is taken back, as in the variant iRprop- of Igel & Hüsken (2003):
@@ -346,27 +348,22 @@ class Rprop(Spec):
 
     needs_all_rows = True
 
-    def init(self, vector):
-        return {"step": np.ones_like(vector), "previous": np.zeros_like(vector)}
+    memory: ClassVar = {"step": 1.0, "previous": 0.0}
 
-    def update(self, gradient, memory, learning_rate, t):
-        if learning_rate == 0:  # where a schedule ends; steps are multiples of it
-            gradient[...] = 0
-            return
-        step, previous = memory["step"], memory["previous"]
-        agreement = np.sign(gradient) * np.sign(previous)
-        step[agreement > 0] *= self.increase
-        step[agreement < 0] *= self.decrease
-        np.clip(step, self.smallest / learning_rate, self.largest / learning_rate, out=step)
-        gradient[agreement < 0] = 0
-        previous[...] = gradient
-        np.sign(gradient, out=gradient)
-        gradient *= step
-        gradient *= learning_rate
+    def step(self, g, step, previous, learning_rate):
+        rests = learning_rate == 0  # where a schedule ends; steps are multiples of it
+        unit = learning_rate + rests
+        agreement = sign(g) * sign(previous)
+        changed = where(agreement > 0, step * self.increase, step)
+        changed = where(agreement < 0, step * self.decrease, changed)
+        changed = clip(changed, self.smallest / unit, self.largest / unit)
+        g = where(agreement < 0, 0, g)
+        update = sign(g) * changed * learning_rate
+        return update, step if rests else changed, previous if rests else g
 
 
 @spec
-class Lion(Spec):
+class Lion(ElementwiseOptimizer):
     """Only the sign of a momentum moves the weights (Chen et al., 2023).
 
     ::
@@ -390,21 +387,12 @@ class Lion(Spec):
     beta_2: float = number(0.99, 0, 1, "[)")
     weight_decay: float = number(0.0, 0, INFINITY, "[)")
 
-    written = (
-        ("update", "learning_rate * sign(beta_1 * m + (1 - beta_1) * gradient)"),
-        ("m", "beta_2 * m + (1 - beta_2) * gradient"),
-    )
+    memory: ClassVar = {"m": 0.0}
 
-    def init(self, vector):
-        return {"m": np.zeros_like(vector)}
-
-    def update(self, gradient, memory, learning_rate, t):
-        m = memory["m"]
-        ahead = self.beta_1 * m + (1 - self.beta_1) * gradient
-        m *= self.beta_2
-        m += (1 - self.beta_2) * gradient
-        np.sign(ahead, out=gradient)
-        gradient *= learning_rate
+    def step(self, g, m, learning_rate):
+        ahead = self.beta_1 * m + (1 - self.beta_1) * g
+        m = self.beta_2 * m + (1 - self.beta_2) * g
+        return sign(ahead) * learning_rate, m
 
 
 #: Optimizers by the names that the estimators take.

@@ -22,7 +22,7 @@ collect_ignore = ["benchmarks", "chunks", "mpi", "scripts"]  # programs, run by 
 if find_spec("onnxruntime") is None:  # the extra integration is not installed
     collect_ignore.append("integration")
 if find_spec("numba") is None:  # it is optional
-    collect_ignore.append("test_engines.py")
+    collect_ignore += ["test_compiled_rules.py", "test_engines.py"]
 if os.environ.get("NUMBA_DISABLE_JIT") != "1":  # kernels are compiled
     collect_ignore.append("test_kernels_in_python.py")
 

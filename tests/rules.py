@@ -14,19 +14,24 @@ import skbackprop.activations
 import skbackprop.losses
 import skbackprop.optimizers
 import skbackprop.schedules
-from skbackprop.activations import ACTIVATIONS
-from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
-from skbackprop.optimizers import OPTIMIZERS
+from skbackprop.activations import ACTIVATIONS, ElementwiseActivation
+from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, RowLoss
+from skbackprop.optimizers import OPTIMIZERS, ElementwiseOptimizer
 from skbackprop.rule import Interval, Spec
 
 SOLVERS = [*OPTIMIZERS, "lbfgs"]
 KINDS = ["binary", "multiclass", "multilabel-indicator"]
 
 
+# what rules are derived from, and no rules themselves
+BASES = ElementwiseActivation, RowLoss, ElementwiseOptimizer
+
+
 def classes_of(module):
     """The rules that a module makes public."""
     public = [getattr(module, name) for name in module.__all__]
-    return [cls for cls in public if isinstance(cls, type) and issubclass(cls, Spec)]
+    classes = [cls for cls in public if isinstance(cls, type) and issubclass(cls, Spec)]
+    return [cls for cls in classes if cls not in BASES]
 
 
 def changed(spec):

@@ -10,6 +10,7 @@ import sys
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,9 +18,7 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from problems import parameters_of
 from rules import (
-    HIDDEN_ACTIVATIONS,
     LOSSES,
-    LOSSES_AND_OUTPUTS,
     OPTIMIZER_OBJECTS,
     SCHEDULE_OBJECTS,
     labels,
@@ -38,13 +37,25 @@ from skbackprop import (
     TabularRegressor,
     trace_step,
 )
-from skbackprop.activations import Relu, Tanh
+from skbackprop.activations import (
+    ACTIVATIONS,
+    ElementwiseActivation,
+    Elu,
+    Identity,
+    LeakyRelu,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Tanh,
+)
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.engines import NumbaEngine
 from skbackprop.engines.numba_engine.epoch import run_epoch
-from skbackprop.losses import AbsoluteError, LogLoss, Quantile, SquaredError
-from skbackprop.optimizers import SGD, Lion, Rprop
+from skbackprop.losses import AbsoluteError, LogLoss, Quantile, RowLoss, SquaredError
+from skbackprop.optimizers import SGD, ElementwiseOptimizer, Lion, Rprop
 from skbackprop.preprocessing import PiecewiseLinearEncoder
+from skbackprop.rule import INFINITY, number, spec
 
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
@@ -113,21 +124,29 @@ both_precisions = pytest.mark.parametrize("dtype", SAME, ids=lambda dtype: dtype
 # -- agreement over the registries -----------------------------------------------------
 
 
-@both_precisions
-@pytest.mark.parametrize("batch_size", BATCH_SIZES)
-@pytest.mark.parametrize("name", HIDDEN_ACTIVATIONS)
-def test_engines_agree_for_every_activation(name, batch_size, dtype, X, y):
-    activation = HIDDEN_ACTIVATIONS[name]
-    assert_engines_agree(X.astype(dtype), y, activation=activation, batch_size=batch_size)
+# Rules by themselves are compared in test_compiled_rules.py. They exchange nothing but
+# deltas and outputs, so that each of them once says that it is called rightly.
 
 
 @both_precisions
-@pytest.mark.parametrize("batch_size", BATCH_SIZES)
-@pytest.mark.parametrize("name", LOSSES_AND_OUTPUTS)
-def test_engines_agree_for_every_loss_and_link(name, batch_size, dtype, X, rng):
-    loss, n_outputs = LOSSES_AND_OUTPUTS[name]
-    target = random_target(loss, N_ROWS, n_outputs, rng)
-    params = {"loss": loss, "batch_size": batch_size, "max_iter": epochs_for(loss)}
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_engines_agree_for_every_activation(name, dtype, X, y):
+    assert_engines_agree(X.astype(dtype), y, activation=name)
+
+
+EACH_LOSS = {type(loss).__name__: loss for loss in LOSSES.values()}
+EACH_LOSS |= {
+    f"SquaredError of {type(link).__name__}": SquaredError(link=link)
+    for link in (Identity(), Sigmoid(), Softmax(), Silu())
+}
+
+
+@both_precisions
+@pytest.mark.parametrize("name", EACH_LOSS)
+def test_engines_agree_for_every_loss_and_kind_of_link(name, dtype, X, rng):
+    loss = EACH_LOSS[name]
+    target = random_target(loss, N_ROWS, n_outputs_of(loss)[-1], rng)
+    params = {"loss": loss, "max_iter": epochs_for(loss)}
     assert_engines_agree(X.astype(dtype), target, **params)
 
 
@@ -163,6 +182,8 @@ SETTINGS = {
     "wide layers": {"hidden_layer_sizes": (300, 70)},
     "deep": {"hidden_layer_sizes": (4, 5, 6, 5, 4)},
     "an activation per layer": {"activation": ["gelu", "relu"]},
+    "parameters per layer": {"activation": [Elu(alpha=0.5), LeakyRelu(slope=0.3)]},
+    "no activation": {"activation": "identity", "dropout": 0.2},
     "no penalty": {"alpha": 0.0},
     "strong penalty": {"alpha": 10.0},
     "clipping": {"clip_norm": 0.01},
@@ -226,6 +247,59 @@ def test_nothing_is_compiled_twice_but_for_the_two_precisions(X, y):
     assert len(run_epoch.signatures) <= 2
 
 
+# -- rules of one's own ----------------------------------------------------------------
+
+
+@spec
+class Sine(ElementwiseActivation):
+    frequency: float = number(1.0, 0, INFINITY, "()")
+    saves = "net_input"
+
+    def value(self, z):
+        return np.sin(self.frequency * z)
+
+    def derivative(self, z):
+        return self.frequency * np.cos(self.frequency * z)
+
+
+class LinEx(RowLoss):
+    def value_and_derivative(self, t, z):
+        excess = np.expm1(t - z)
+        return excess - (t - z), -excess
+
+
+class AMSGrad(ElementwiseOptimizer):
+    """With three memories, one more than any rule that is shipped."""
+
+    memory: ClassVar = {"m": 0.0, "v": 0.0, "largest": 0.0}
+
+    def step(self, g, m, v, largest, learning_rate):
+        m = 0.9 * m + 0.1 * g
+        v = 0.99 * v + 0.01 * g * g
+        largest = np.maximum(largest, v)
+        return learning_rate * m / (np.sqrt(largest) + 1e-8), m, v, largest
+
+
+@both_precisions
+def test_rules_of_ones_own_are_compiled(dtype, X, rng):
+    target = rng.standard_normal((N_ROWS, 1))
+    rules = {"activation": Sine(frequency=0.7), "loss": LinEx(), "solver": AMSGrad()}
+    assert_engines_agree(X.astype(dtype), target, **rules)
+
+
+def test_a_subclass_with_another_formula_trains_by_it_in_both_engines(X, y):
+    class Steeper(Tanh):
+        def value(self, z):
+            return np.tanh(2 * z)
+
+        def derivative(self, a):
+            return 2 * (1 - a * a)
+
+    assert_engines_agree(X, y, activation=Steeper())
+    steeper, tanh = (fitted("numpy", X, y, activation=rule) for rule in (Steeper(), Tanh()))
+    assert np.abs(parameters_of(steeper) - parameters_of(tanh)).max() > 0.01
+
+
 # -- error conventions -----------------------------------------------------------------
 
 
@@ -249,33 +323,84 @@ def test_compiled_weights_do_not_depend_on_the_convention(name, dtype, X, y):
 
 
 @pytest.mark.parametrize("batch_size", BATCH_SIZES)
-@pytest.mark.parametrize("name", LOSSES)
-def test_compiled_weights_do_not_depend_on_the_convention_for_any_loss(
-    name, batch_size, X, rng
+def test_compiled_weights_do_not_depend_on_the_convention_whatever_the_batch(
+    batch_size, X, y
 ):
-    loss = LOSSES[name]
+    assert_conventions_agree(X, y, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("name", EACH_LOSS)
+def test_compiled_weights_do_not_depend_on_the_convention_for_any_loss(name, X, rng):
+    loss = EACH_LOSS[name]
     target = random_target(loss, N_ROWS, n_outputs_of(loss)[-1], rng)
-    assert_conventions_agree(X, target, loss=loss, batch_size=batch_size)
+    assert_conventions_agree(X, target, loss=loss)
 
 
 # -- where it cannot run ---------------------------------------------------------------
 
 
 class OwnTanh(Tanh):
-    pass
+    def forward(self, z, out):
+        super().forward(z, out)
+
+
+class PlainTanh:
+    """The methods that an engine needs, and no formulas."""
+
+    saves = "activation"
+
+    def forward(self, z, out):
+        np.tanh(z, out=out)
+
+    def backward(self, a, delta):
+        delta *= 1 - a * a
+
+
+class Centred(ElementwiseActivation):
+    def value(self, z):
+        return z - z.mean()
+
+    def derivative(self, a):
+        return a > -np.inf
+
+
+class Step(ElementwiseActivation):
+    def value(self, z):
+        return np.heaviside(z, 0.5)  # which Numba does not have
+
+    def derivative(self, a):
+        return a
 
 
 class OwnLoss(LogLoss):
-    pass
+    def value_and_delta(self, target, z, delta, sample_weight=None):
+        return super().value_and_delta(target, z, delta, sample_weight)
 
 
 class OwnSGD(SGD):
-    pass
+    def update(self, gradient, memory, learning_rate, t):
+        super().update(gradient, memory, learning_rate, t)
+
+
+def without_source():
+    """A rule whose text was never in a file."""
+    names = {"ElementwiseActivation": ElementwiseActivation}
+    exec(
+        "class Unread(ElementwiseActivation):\n"
+        "    def value(self, z): return z\n"
+        "    def derivative(self, a): return a - a + 1\n",
+        names,
+    )
+    return names["Unread"]()
 
 
 WHY_NOT = {
     "lbfgs": ({"solver": "lbfgs"}, "takes no steps"),
     "activation": ({"activation": OwnTanh()}, "does not know OwnTanh"),
+    "no formula": ({"activation": PlainTanh()}, "does not know PlainTanh: it is not wr"),
+    "of rows": ({"activation": Centred()}, r"Centred.value uses 'z.mean'"),
+    "no source": ({"activation": without_source()}, "no source that could be read"),
+    "unknown to Numba": ({"activation": Step()}, "cannot compile a rule: Step.value"),
     "one activation": ({"activation": [Relu(), OwnTanh()]}, "does not know OwnTanh"),
     "loss": ({"loss": OwnLoss()}, "does not know OwnLoss"),
     "link": ({"loss": SquaredError(link=OwnTanh())}, "does not know OwnTanh"),

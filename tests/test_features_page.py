@@ -1,6 +1,7 @@
 """The pages of features and of extensions: complete, and true to the code.
 
-Every formula of `docs/features.md` is evaluated and compared with the rule it describes.
+A formula of `docs/features.md` is the text of the rule, where the rule is one; the others
+are evaluated and compared with the rule they describe.
 """
 
 import inspect
@@ -13,6 +14,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from rules import classes_of
 from test_docs import table_rows
 
 import skbackprop.activations
@@ -20,9 +22,10 @@ import skbackprop.initializers
 import skbackprop.losses
 import skbackprop.optimizers
 import skbackprop.schedules
-from skbackprop.activations import ACTIVATIONS
+from skbackprop.activations import ACTIVATIONS, Selu, Softmax, softplus
+from skbackprop.elementwise import lines, read
 from skbackprop.initializers import INITIALIZERS
-from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
+from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Focal, LogLoss
 from skbackprop.optimizers import OPTIMIZERS
 from skbackprop.rule import Spec
 from skbackprop.schedules import SCHEDULES
@@ -100,10 +103,8 @@ def test_page_writes_the_rules_that_the_names_stand_for(title):
 def test_page_has_every_public_rule(module):
     titles = [title for title in SECTIONS if SECTIONS[title][1] is module]
     cells = [cell for title in titles for _, cell, *_ in ROWS[title]]
-    public = [getattr(module, name) for name in module.__all__]
-    rules = [v for v in public if isinstance(v, type) and issubclass(v, Spec)]
     assert {code(cell).partition("(")[0] for cell in cells if cell} == {
-        rule.__name__ for rule in rules
+        rule.__name__ for rule in classes_of(module)
     }
 
 
@@ -114,11 +115,53 @@ def test_every_row_has_all_cells(title):
     assert all(formulas)
 
 
-# -- formulas --------------------------------------------------------------------------
+# -- formulas that run -----------------------------------------------------------------
+
+
+def text_of(rule, method, *results):
+    """What a rule computes, as its source has it: ``a = 1; b = a``, or an expression."""
+    steps = lines(read(type(rule).source(method)), rule, results)
+    if len(steps) == 1:
+        return steps[0].text
+    return "; ".join(f"{name} = {text}" for name, text in steps)
+
+
+def elementwise(title):
+    """The object and the cells after it, of the rows whose rule is a formula."""
+    found = [row for row in with_objects(title) if not is_of_rows(row.values[0])]
+    assert found
+    return found
+
+
+def is_of_rows(rule):
+    return isinstance(rule, (Softmax, LogLoss, Focal))
+
+
+@pytest.mark.parametrize(("activation", "cells"), elementwise("Activations"))
+def test_formula_of_an_activation_is_the_one_that_runs(activation, cells):
+    assert code(cells[0]) == text_of(activation, "forward", "a")
+
+
+@pytest.mark.parametrize(
+    ("loss", "cells"),
+    elementwise("Losses of the classifier") + elementwise("Losses of the regressor"),
+)
+def test_formula_of_a_loss_is_the_one_that_runs(loss, cells):
+    assert code(cells[0]) == text_of(loss.link, "forward", "o")
+    assert code(cells[2]) == text_of(loss, "value_and_delta", "loss", "slope")
+
+
+@pytest.mark.parametrize(("optimizer", "cells"), elementwise("Solvers"))
+def test_formula_of_a_solver_is_the_one_that_runs(optimizer, cells):
+    assert code(cells[0]) == text_of(optimizer, "update", "update", *optimizer.memory)
+
+
+# -- formulas that describe ------------------------------------------------------------
 
 
 def numpy_and(**names):
-    return {**vars(np), "Phi": np.vectorize(NormalDist().cdf), **names}
+    functions = {"ndtr": np.vectorize(NormalDist().cdf), "softplus": softplus}
+    return {**vars(np), **functions, **names}
 
 
 def run(statements, **names):
@@ -129,7 +172,8 @@ def run(statements, **names):
 
 
 def parameters(spec):
-    return {f.name: getattr(spec, f.name) for f in fields(spec)}
+    constants = {"scale": Selu.scale, "alpha": Selu.alpha} if spec == Selu() else {}
+    return constants | {f.name: getattr(spec, f.name) for f in fields(spec)}
 
 
 @pytest.mark.parametrize(("activation", "cells"), with_objects("Activations"))

@@ -157,10 +157,12 @@ def test_nothing_is_opened_evaluated_or_connected():
     assert set(result.stdout.split()) - HARMLESS == set()
 
 
-# The compiled engine reads its own source to see whether what it keeps is still good,
+# The compiled engine reads its own source to see whether what it keeps is still good, and
+# compiles text that it makes of the source of rules,
 # `train_on_chunks` a checkpoint it was given, and MPIEngine tries whether an error pickles.
 ALLOWED = {
     ("compilation.py", "read_bytes"),
+    ("compilation.py", "compile"),
     ("mpi_engine.py", "loads"),
     *(("streaming.py", name) for name in ("loads", "open", "read_bytes")),
 }

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from rules import CLASSIFIER_TASKS
+from rules import CLASSIFIER_TASKS, classes_of
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
@@ -54,8 +54,7 @@ RULE_MODULES = (
     *(activations, conventions, initializers, losses, optimizers, schedules),
     rule_module,
 )
-RULES = [vars(module)[name] for module in RULE_MODULES[:-1] for name in module.__all__]
-RULES = [rule for rule in RULES if isinstance(rule, type) and issubclass(rule, Spec)]
+RULES = [rule for module in RULE_MODULES[:-1] for rule in classes_of(module)]
 PACKAGE = Path(skbackprop.__file__).parent
 ROOT = Path(__file__).parents[1]
 

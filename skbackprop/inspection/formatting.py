@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["joined", "numeral", "plain", "products", "put_in", "some", "summed"]
@@ -48,9 +49,9 @@ def put_in(formula: str, rule: Any = None, **numbers: float) -> str:
 
     def number(name):
         value = numbers.get(name[0], getattr(rule, name[0], None))
-        return numeral(value) if isinstance(value, Real) else name[0]
+        return numeral(float(value)) if isinstance(value, Real | np.bool_) else name[0]
 
-    text = re.sub(r"[a-z]\w*", number, formula)
+    text = re.sub(r"(?<![\w.])[A-Za-z_]\w*", number, formula)
     return re.sub(r"\(\((-[^()]*)\)\)", r"(\1)", text)  # exp((-1)) is exp(-1)
 
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.utils.multiclass import unique_labels
 
+from ..elementwise import NotElementwise, in_one_line, read
 from ..estimator.fitted_model import check_backprop, first_step
 from ..training.loop import train
 from .trace import StepTrace, TracingEngine, check_steps_can_be_traced
@@ -354,7 +355,7 @@ def _layer_words(trace, number):
     is_output = number == len(trace.layers) - 1
     rule = objective.loss if is_output else objective.network.layers[number].activation
     activation = getattr(rule, "link", None) if is_output else rule
-    value, slope = getattr(activation, "written", ("", ""))
+    value, slope = (_formula(activation, i) for i in range(2))
     if is_output:
         name = getattr(rule, "output_activation", "custom")
     else:
@@ -367,6 +368,15 @@ def _layer_words(trace, number):
         "slope": slope,
         "delta_is_error": is_output and bool(np.allclose(layer.error * share, layer.delta)),
     }
+
+
+def _formula(activation, number):
+    """Return the value (0) or the derivative (1) of an activation as text, "" if unknown."""
+    try:
+        formula = read(type(activation).source(("forward", "backward")[number]))
+    except (AttributeError, NotElementwise):
+        return getattr(activation, "written", ("", ""))[number]
+    return in_one_line(formula, activation)
 
 
 def _step_data(trace, epoch):

@@ -1,20 +1,31 @@
 """A training step written out as on paper: the formula, the numbers put in, the result.
 
-Nothing here computes a step: results are read from the trace, and where a formula is
-not known, or does not give them, only the result is shown.
+Nothing here computes a step: results are read from the trace. Formulas are those that
+run, read from the source of the rules; what lies between their lines is worked out from
+the numbers shown. Where a formula is not known, only the result is shown.
 """
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
-from scipy.special import xlogy
 
+from ..elementwise import (
+    Elementwise,
+    Line,
+    NotElementwise,
+    evaluate,
+    lines,
+    read,
+    vocabulary,
+)
+from ..losses import RowLoss
 from .formatting import joined, numeral, plain, products, put_in, some, summed
 from .tables import Section
 
@@ -64,25 +75,6 @@ def _outcome(trace):
 # -- error and loss --------------------------------------------------------------------
 
 
-class LossFormula(NamedTuple):
-    """A loss of output o, target t and error e as textbooks write it."""
-
-    whole: str  # of one row, around the sum over outputs
-    term: str  # of one output
-    of_rows: Callable[[NDArray, NDArray], NDArray]
-
-
-LOSS_FORMULAS = (
-    LossFormula("({}) / 2", "e * e", lambda o, t: np.sum((o - t) ** 2, axis=1) / 2),
-    LossFormula("-({})", "t * log(o)", lambda o, t: -np.sum(xlogy(t, o), axis=1)),
-    LossFormula(
-        "-({})",
-        "t * log(o) + (1 - t) * log(1 - o)",
-        lambda o, t: -np.sum(xlogy(t, o) + xlogy(1 - t, 1 - o), axis=1),
-    ),
-)
-
-
 def _errors(trace):
     output, error = trace.layers[-1].activation, trace.layers[-1].error
     formula, n_outputs = _words(trace).error, error.shape[1]
@@ -103,49 +95,70 @@ def _errors(trace):
 
 
 def _loss(trace):
-    formula, prose, lines, mean = _loss_formula(trace), [], [], ""
-    if formula:
-        of_rows = formula.of_rows(trace.layers[-1].activation, trace.target)
-        whole = formula.whole.format(f"sum over outputs of {formula.term}")
-        prose = [f"loss of a row = {whole}"]
+    loss, of_rows = trace.plan.objective.loss, None
+    prose, table, mean = [], [], ""
+    if isinstance(loss, RowLoss):
+        with np.errstate(all="ignore"):
+            losses = loss.of_outputs(trace.target, trace.layers[-1].net_input)
+        of_rows = losses if losses.ndim == 1 else losses.sum(axis=1)
         mean = _mean(trace, of_rows)
-        lines = [
-            (f"loss{of_row}", _loss_numbers(trace, formula, r), of_rows[r])
-            for r, of_row in _rows(trace)
-        ]
-    if len(trace.rows) > 1 or not formula:
-        lines.append(("loss", mean, trace.loss_before))
+        prose, table = _loss_of_rows(trace, losses, of_rows)
+    if len(trace.rows) > 1 or of_rows is None:
+        table.append(("loss", mean, trace.loss_before))
     return Section(
         heading="Loss",
         prose=prose,
-        rows=_table(lines + _penalty(trace), rows=len(trace.rows)),
+        rows=_table(
+            table + _penalty(trace),
+            rows=len(trace.rows),
+            units=trace.target.shape[1] if _loss_steps(trace).lines else 1,
+        ),
     )
 
 
-def _loss_formula(trace):
-    """Return the formula that gives the loss of the step, or None."""
-    output = trace.layers[-1].activation
-    for formula in LOSS_FORMULAS:
-        with np.errstate(all="ignore"):
-            loss = formula.of_rows(output, trace.target) @ _shares(trace)
-        if _same(loss, trace.loss_before, output.dtype):
-            return formula
-    return None
+def _loss_of_rows(trace, losses, of_rows):
+    """Return the formula of the loss of a row in words, and its numbers row by row."""
+    steps, n_outputs = _loss_steps(trace), trace.target.shape[1]
+    if not steps.lines:
+        written = getattr(trace.plan.objective.loss, "written", "")
+        prose = [f"loss of a row = sum over outputs of {written}"] if written else []
+        return prose, [
+            (f"loss{of_row}", _written_loss(trace, written, r), of_rows[r])
+            for r, of_row in _rows(trace)
+        ]
+    table = []
+    for r, of_row in _rows(trace):
+        for k in some(n_outputs):
+            worked = steps.work_out(_at_output(trace, r, k), {"loss": losses[r, k]})
+            table += [(f"{name}[{k}]{of_row}", text, value) for name, text, value in worked]
+        terms = [numeral(losses[r, k]) for k in some(n_outputs)]
+        if n_outputs > 1:
+            table.append((f"loss{of_row}", joined(terms, n_outputs), of_rows[r]))
+    prose = [f"{line.name} = {line.text}" for line in steps.lines]
+    return [*prose, "loss of a row = sum over outputs of loss[k]"], table
 
 
-def _loss_numbers(trace, formula, r):
-    output = trace.layers[-1]
-    n_outputs = output.error.shape[1]
-    terms = [
-        put_in(
-            formula.term,
-            o=output.activation[r, k],
-            t=trace.target[r, k],
-            e=output.error[r, k],
-        )
-        for k in some(n_outputs)
-    ]
-    return formula.whole.format(joined(terms, n_outputs))
+def _written_loss(trace, written, r):
+    """Return the numbers of a loss that is written as a term of each output."""
+    n_outputs = trace.target.shape[1]
+    loss = trace.plan.objective.loss
+    terms = [put_in(written, loss, **_at_output(trace, r, k)) for k in some(n_outputs)]
+    return joined(terms, n_outputs) if written else ""
+
+
+def _loss_steps(trace):
+    """Return the formula of the loss of one output."""
+    return _Steps.of(trace.plan.objective.loss, "value_and_delta", ("loss", ""))
+
+
+def _at_output(trace, r, k):
+    """Return what the loss of one output is made of."""
+    layer = trace.layers[-1]
+    return {
+        "t": trace.target[r, k],
+        "z": layer.net_input[r, k],
+        "o": layer.activation[r, k],
+    }
 
 
 def _mean(trace, of_rows):
@@ -178,6 +191,81 @@ def _penalty(trace):
     ]
 
 
+# -- formulas of rules -----------------------------------------------------------------
+
+
+class _Steps(NamedTuple):
+    """The lines of a formula, and what their names stand for."""
+
+    rule: Any
+    lines: Sequence[Line]
+    names: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, rule: Any, in_place: str, results: tuple[str, ...]) -> _Steps:
+        """Return the formula of a rule, or the one that it has `written`, or none.
+
+        Of results without a name, and what only they need, nothing is shown.
+        """
+        if not isinstance(rule, Elementwise):
+            return cls(rule, (), {})
+        try:
+            formula = read(rule.source(in_place))
+        except NotElementwise:
+            return cls(rule, (), {})
+        shown = _needed(lines(formula, rule, results), results)
+        return cls(rule, shown, vocabulary(formula, rule))
+
+    def work_out(
+        self, known: Mapping[str, float], results: Mapping[str, float]
+    ) -> Iterator[tuple[str, str, float]]:
+        """Yield name, numbers and value of each line; `results` are those of the trace."""
+        known = dict(known)
+        last = {line.name: number for number, line in enumerate(self.lines)}
+        for number, (name, text) in enumerate(self.lines):
+            if name in results and last[name] == number:
+                value = results[name]
+            else:
+                names = {**self.names, **known}
+                with np.errstate(all="ignore"):
+                    value = float(evaluate(_parsed(text), names)) if text else np.nan
+            yield name, put_in(text, self.rule, **{**self._constants(), **known}), value
+            known[name] = value
+
+    def _constants(self):
+        return {name: v for name, v in self.names.items() if isinstance(v, Real)}
+
+
+def _rule(optimizer):
+    """Return what an optimizer makes of the gradient, and what of it varies with no g."""
+    memory = getattr(optimizer, "memory", {})
+    steps = _Steps.of(optimizer, "update", ("update", *memory))
+    if not steps.lines:
+        written = [Line(*pair) for pair in getattr(optimizer, "written", ())]
+        return steps._replace(lines=written), []
+    varying, shared = {"g", *memory}, []
+    for line in steps.lines:
+        if varying.isdisjoint(re.findall(r"[A-Za-z_]\w*", line.text)):
+            shared.append(line)
+        else:
+            varying.add(line.name)
+    return steps, shared
+
+
+def _parsed(text):
+    return ast.parse(text, mode="eval").body
+
+
+def _needed(steps, results):
+    """Return the lines that the named results are made of."""
+    needed, kept = {name for name in results if name}, []
+    for line in reversed(steps):
+        if line.name in needed:
+            kept.insert(0, line)
+            needed |= set(re.findall(r"[A-Za-z_]\w*", line.text))
+    return kept
+
+
 # -- one layer -------------------------------------------------------------------------
 
 
@@ -208,7 +296,17 @@ class _Layer:
         else:
             self.activation = objective.network.layers[number].activation
             self.name = getattr(self.activation, "name", type(self.activation).__name__)
-        self.formula, self.slope = getattr(self.activation, "written", ("", ""))
+        self.rule, self.shared = _rule(trace.plan.optimizer)
+        self.value = self._steps("forward", self.letter)
+        self.slope = self._steps("backward", "slope")
+
+    def _steps(self, in_place, result):
+        """Return value or slope as formulas, from the source or as it is `written`."""
+        steps = _Steps.of(self.activation, in_place, (result,))
+        written = getattr(self.activation, "written", ("", ""))[in_place == "backward"]
+        if steps.lines or not written:
+            return steps
+        return steps._replace(lines=[Line(result, written)])
 
     def forward(self):
         numbers, letter, lines = self.numbers, self.letter, []
@@ -219,10 +317,9 @@ class _Layer:
                 terms = products(inputs, numbers.weights_before[:, j])
                 lines.append((f"z[{j}]{of_row}", f"{bias} + {terms}", z))
                 a = numbers.activation[r, j]
-                value = put_in(
-                    summed(self.formula, numbers.net_input[r]), self.activation, z=z
-                )
-                lines.append((f"{letter}[{j}]{of_row}", value, a))
+                steps = self.value._replace(lines=self._written_out(numbers.net_input[r]))
+                worked = steps.work_out({"z": z}, {letter: a})
+                lines += [(f"{name}[{j}]{of_row}", text, v) for name, text, v in worked]
                 if numbers.mask is not None:
                     mask = numbers.mask[r, j]
                     kept = f"{numeral(mask)} * {numeral(a)}"
@@ -230,11 +327,20 @@ class _Layer:
         where = ", a from the layer below" if self.number else ""
         prose = [
             f"z[j] = b[j] + sum over i of {self.below}[i] * w[i, j]{where}",
-            f"{letter} = {self.formula or 'f(z)'}   ({self.name})",
+            *self._prose(self.value, f"{letter} = f(z)"),
         ]
+        prose[-1] += f"   ({self.name})"
         if numbers.mask is not None:
             prose.append("dropped a = mask * a, which the layer above sees")
         return self._section("Forward", prose, lines, rows=len(self.trace.rows))
+
+    def _written_out(self, z):
+        """Return the lines of the value, a sum over all units of the layer written out."""
+        unknown = [] if self.value.lines else [Line(self.letter, "")]
+        return [Line(name, summed(text, z)) for name, text in [*self.value.lines, *unknown]]
+
+    def _prose(self, steps, unknown):
+        return [f"{line.name} = {line.text}" for line in steps.lines] or [unknown]
 
     def backward(self):
         numbers, lines = self.numbers, []
@@ -243,15 +349,21 @@ class _Layer:
             for j in some(self.n_units):
                 if delta.needs_slope:
                     z, a = numbers.net_input[r, j], numbers.activation[r, j]
-                    slope = put_in(self.slope, self.activation, z=z, a=a)
-                    lines.append((f"slope[{j}]{of_row}", slope, numbers.slope[r, j]))
+                    steps = self.slope
+                    if not steps.lines:
+                        steps = steps._replace(lines=[Line("slope", "")])
+                    worked = steps.work_out(
+                        {"z": z, "a": a}, {"slope": numbers.slope[r, j]}
+                    )
+                    lines += [(f"{name}[{j}]{of_row}", text, v) for name, text, v in worked]
                 lines.append(
                     (f"delta[{j}]{of_row}", delta.numbers(r, j), numbers.delta[r, j])
                 )
         prose = [f"delta[j] = {delta.prose}"]
         if delta.needs_slope:
-            slope = re.sub(r"\ba\b", self.letter, self.slope) or "f'(z)"
-            prose.insert(0, f"slope = d {self.letter} / d z = {slope}")
+            texts = self._prose(self.slope, "slope = f'(z)")
+            texts[-1] = texts[-1].replace("slope =", f"slope = d {self.letter} / d z =", 1)
+            prose = [re.sub(r"\ba\b", self.letter, text) for text in texts] + prose
         return self._section("Backward", prose, lines, rows=len(self.trace.rows))
 
     def _output_delta(self):
@@ -294,7 +406,7 @@ class _Layer:
         )
 
     def move(self):
-        lines = []
+        lines = list(self._of_the_step())
         for j in some(self.n_units):
             for i in some(self.n_inputs):
                 lines += self._moves("weights", (i, j))
@@ -302,15 +414,15 @@ class _Layer:
         of_rows = "sum over rows of " if len(self.trace.rows) > 1 else ""
         penalty = self._penalty("alpha", "w[i, j]")
         optimizer = self.trace.plan.optimizer
-        unwritten = (("update", f"what {optimizer} makes of the gradient"),)
         prose = [
             f"gradient of w[i, j] = {of_rows}{self.below}[i] * delta[j]{penalty}",
             f"gradient of b[j] = {of_rows}delta[j]",
-            *(
-                f"{name} <- {text}"
-                for name, text in getattr(optimizer, "written", unwritten)
-            ),
+            *(f"{name} <- {text}" for name, text in self.rule.lines),
         ]
+        if not self.rule.lines:
+            prose.append(f"update <- what {optimizer} makes of the gradient")
+        elif isinstance(optimizer, Elementwise):
+            prose.insert(2, "g = gradient, of the parameter whose turn it is")
         if self.norm:
             prose.insert(2, "gradient <- gradient * clip_norm / norm of all gradients")
         if self.decay:
@@ -364,19 +476,24 @@ class _Layer:
 
     def _rule_lines(self, part, index, gradient, update):
         """Return what the optimizer does with the gradient of one parameter."""
-        trace, optimizer = self.trace, self.trace.plan.optimizer
+        trace = self.trace
         known = {
             **self._memory(trace.memory_before, part, index),
-            "learning_rate": trace.learning_rate,
-            "t": trace.step,
-            "gradient": gradient,
+            **{name: value for name, _, value in self._of_the_step()},
+            **self._time(),
+            **dict.fromkeys(("g", "gradient"), gradient),
         }
         results = {**self._memory(trace.memory_after, part, index), "update": update}
-        lines = []
-        for name, formula in getattr(optimizer, "written", (("update", ""),)):
-            lines.append((name, put_in(formula, optimizer, **known), results[name]))
-            known[name] = results[name]
-        return lines
+        own = [line for line in self.rule.lines if line not in self.shared]
+        steps = self.rule._replace(lines=own or [Line("update", "")])
+        return list(steps.work_out(known, results))
+
+    def _of_the_step(self):
+        """Yield what of the rule is the same for all parameters."""
+        return self.rule._replace(lines=self.shared).work_out(self._time(), {})
+
+    def _time(self):
+        return {"learning_rate": self.trace.learning_rate, "t": self.trace.step}
 
     def _memory(self, memory, part, index):
         """Return what the optimizer remembers of one parameter."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...network.dropout import FACTORS, WORD
+from .calls import call_dropout
 from .compilation import glue, kernel
 
-__all__ = ["silence"]
+__all__ = ["fill_and_multiply", "silence"]
 
 
 @glue
@@ -19,8 +20,15 @@ def scramble(bits):
     return np.uint32(bits ^ (bits >> 16))
 
 
+@glue
+def silence(layer, a, mask, out, seed, step, number):
+    """Fill `mask` and ``out = mask * a``; `number` is that of the layer."""
+    when = (seed, step, number)
+    call_dropout(layer.silence, (a, mask, out), when, layer.dropout)
+
+
 @kernel
-def silence(a, seed, step, layer, rate, mask, out):
+def fill_and_multiply(a, mask, out, seed, step, layer, rate):
     """Fill `mask` and ``out = mask * a``."""
     key = np.uint32(0)
     for number in (layer, step, seed):

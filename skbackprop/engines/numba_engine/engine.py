@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...elementwise import NotElementwise
 from ...network.objective import Batch
 from ...rule import Spec, spec
 from ...training.engine import Damage, check_finite
@@ -46,15 +47,14 @@ class NumbaEngine(Spec):
         """
         from .translation import obstacle
 
-        if obstacle(plan, data) is not None:
-            return False
         n_steps = math.ceil(data.X.shape[0] / plan.batch_size)
         n_parameters = plan.objective.network.n_parameters
         per_step = SAVED_PER_STEP + SAVED_PER_PARAMETER * n_parameters
         n_products = plan.batch_size * plan.objective.network.layers[0].n_units
         per_step += SAVED_PER_CODE * _n_coded(data.X) * n_products
         n_epochs = plan.n_trainings * min(USUAL_EPOCHS, plan.max_epochs)
-        return n_epochs * n_steps * per_step > START
+        saved = n_epochs * n_steps * per_step
+        return saved > START and obstacle(plan, data) is None
 
     def reduce(self, array):
         return array
@@ -89,7 +89,7 @@ def _translated(plan, state, data):
 
     def take_steps(order, rates, step):
         return run_epoch(
-            *program[:3], order, rates, step, state.vector, *memory, gradient, work
+            *program[:3], order, rates, step, state.vector, memory, gradient, work
         )
 
     return take_steps, program.rows.batch_size
@@ -122,7 +122,8 @@ def _why_not_compiled(plan, data):
     if config.DISABLE_JIT:
         return "The environment variable NUMBA_DISABLE_JIT keeps Numba from compiling."
     network = plan.objective.network
-    rules = plan.objective.loss, *(layer.activation for layer in network.layers)
+    loss = plan.objective.loss
+    rules = loss, getattr(loss, "link", None), *(lay.activation for lay in network.layers)
     kinds = type(plan.optimizer), *map(type, rules), data.X.dtype
     if kinds in _tried:
         return _tried[kinds]
@@ -143,6 +144,8 @@ def _why_not_loaded(plan, data):
 
     try:
         _run_without_rows(plan, data)
+    except NotElementwise as error:
+        return f"Numba {__version__} cannot compile a rule: {error}"
     except NumbaError as error:
         reason = str(error).partition("\n")[0]
         return Damage(

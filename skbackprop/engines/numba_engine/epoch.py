@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .coded_layer import sort_batch
-from .compilation import OPTIONS, fingerprint, glue, kernel
+from .compilation import ENGINE, OPTIONS, glue, kernel
 from .layers import backward, forward
 from .losses import fill_losses, weigh
 from .numerics import in_precision_of
@@ -65,8 +65,8 @@ def loss_and_gradient(layers, rules, rows, n_rows, vector, work, gradient, step)
     output = matrix(work, last.activated, n_rows, last.n_units)
     delta = matrix(work, last.delta, n_rows, last.n_units)
     share = work[rows.share : rows.share + n_rows]
-    number, orientation = in_precision_of(work[0], (rules.loss_number, rules.orientation))
-    fill_losses(rules.loss, target, output, delta, number)
+    (orientation,) = in_precision_of(work[0], (rules.orientation,))
+    fill_losses(rules, target, output, delta)
     loss = weigh(target, delta, share, orientation)
     backward(layers, rows.coded, n_rows, vector, work, gradient)
     return loss
@@ -92,33 +92,18 @@ def scale_of_clipping(vector, gradient, n_weights, strength, clip_norm):
 
 
 @glue
-def move(rules, n_weights, weight_sum, vector, gradient, memory, rate, t):
+def move(rules, n_weights, weight_sum, vector, gradient, memory, step):
     """Penalise, clip, decay and update in one walk; return the penalty before it."""
     alpha, orientation = rules.alpha / weight_sum, rules.orientation
-    strength, keep = alpha * orientation, 1 - rate * rules.weight_decay
+    strength, keep = alpha * orientation, 1 - step[0] * rules.weight_decay
     scale = scale_of_clipping(vector, gradient, n_weights, strength, rules.clip_norm)
-    of_weights = in_precision_of(vector[0], (strength, keep, scale, orientation))
-    of_biases = in_precision_of(vector[0], (0.0, 1.0, scale, orientation))
-    squares = update(
-        rules,
-        vector[:n_weights],
-        gradient[:n_weights],
-        memory[0][:n_weights],
-        memory[1][:n_weights],
-        of_weights,
-        rate,
-        t,
+    of_weights, of_biases = (
+        (strength, keep, scale, orientation),
+        (0.0, 1.0, scale, orientation),
     )
-    update(
-        rules,
-        vector[n_weights:],
-        gradient[n_weights:],
-        memory[0][n_weights:],
-        memory[1][n_weights:],
-        of_biases,
-        rate,
-        t,
-    )
+    weights, biases = vector[:n_weights], vector[n_weights:]
+    squares = update(rules, weights, gradient[:n_weights], memory, 0, of_weights, step)
+    update(rules, biases, gradient[n_weights:], memory, n_weights, of_biases, step)
     return alpha / 2 * type(vector[0])(squares) if alpha > 0 else 0.0
 
 
@@ -155,9 +140,7 @@ def _compile(fingerprint):
     """
 
     @njit(**OPTIONS, cache=True)
-    def run_epoch(
-        layers, rules, rows, order, rates, step, vector, first, second, gradient, work
-    ):
+    def run_epoch(layers, rules, rows, order, rates, step, vector, memory, gradient, work):
         """Take a step per batch, in place on the vector and the memory.
 
         Returns the sum of the objectives, weighted as their rows are, the sum of those
@@ -176,11 +159,9 @@ def _compile(fingerprint):
             objective = loss_and_gradient(
                 layers, rules, rows, len(batch), vector, work, gradient, step + taken
             )
-            memory, t = (first, second), step + taken + 1
             n_weights = layers[0].bias  # where the biases begin
-            objective += move(
-                rules, n_weights, weight, vector, gradient, memory, rates[taken], t
-            )
+            this = rates[taken], step + taken + 1
+            objective += move(rules, n_weights, weight, vector, gradient, memory, this)
             is_finite = abs(objective) < math.inf  # math.isfinite sees sums that cancel
             if not is_finite:
                 break
@@ -193,4 +174,4 @@ def _compile(fingerprint):
     return run_epoch
 
 
-run_epoch = _compile(fingerprint())
+run_epoch = _compile(ENGINE)

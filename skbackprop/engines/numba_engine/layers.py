@@ -41,7 +41,7 @@ def forward(layers, coded, n_rows, vector, work, seed, step):
         if layer.dropout > 0:
             mask = matrix(work, layer.mask, n_rows, layer.n_units)
             output = matrix(work, layer.output, n_rows, layer.n_units)
-            silence(activated, seed, step, i, layer.dropout, mask, output)
+            silence(layer, activated, mask, output, seed, step, i)
 
 
 @glue

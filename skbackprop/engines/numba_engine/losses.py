@@ -1,100 +1,24 @@
-"""Losses as scalar functions, named after the classes they mirror.
+"""Losses: calls of the compiled rules, the weighted mean, and kernels of whole rows.
 
-A function returns the loss of one output and its derivative in the net input (in the
-output, for a squared error, whose link is the last layer's activation). The loop over a
-batch keeps the former where the targets were, which nobody needs any more.
+A rule turns the targets, which nobody needs any more, into the losses of single outputs.
 """
 
 from __future__ import annotations
 
 import math
 
-from . import codes
+from .calls import call_on_rows
 from .compilation import glue, kernel
-from .numerics import exp, expm1, log1p_of_part, sigmoid, sign, tanh
-from .rows import exp_of_rows, flat, sum_beside_one, sum_of
+from .numerics import exp, expm1, in_precision_of
+from .rows import exp_of_rows, sum_beside_one, sum_of
 
-__all__ = ["fill_losses", "weigh"]
-
-
-def loss(function):
-    """Make the loop that turns targets into losses and fills delta."""
-    function = glue(function)
-
-    @glue
-    def loop(target, z, delta, p):
-        losses, net_input, slopes = flat(target), flat(z), flat(delta)
-        for i in range(len(slopes)):
-            losses[i], slopes[i] = function(losses[i], net_input[i], p)
-
-    return loop
-
-
-@loss
-def binary_log_loss(t, z, smoothing):
-    one, half = type(z)(1), type(z)(0.5)
-    t = (one - smoothing) * t + smoothing * half
-    size, wrong = abs(z), (one - t if z > type(z)(0) else t)
-    # softplus(z) - t z without the difference, which may be reordered
-    return log1p_of_part(exp(-size)) + size * wrong, sigmoid(z) - t
-
-
-@loss
-def squared_error(t, o, p):
-    error = o - t
-    return error * error * type(o)(0.5), error
-
-
-@loss
-def poisson(t, z, p):
-    o = exp(z)
-    log_ratio = z - math.log(t) if t > type(t)(0) else z
-    deviance = t * (math.expm1(log_ratio) - log_ratio)
-    return deviance if t > type(t)(0) else o, o - t
-
-
-@loss
-def gamma(t, z, p):
-    log_ratio = math.log(t) - z
-    excess = math.expm1(log_ratio)  # target / output - 1
-    return excess - log_ratio, -excess
-
-
-@loss
-def absolute_error(t, z, p):
-    error = z - t
-    return abs(error), sign(error)
-
-
-@loss
-def huber(t, z, threshold):
-    error = z - t
-    slope = threshold if error > threshold else error
-    slope = -threshold if error < -threshold else slope
-    return slope * (error - type(z)(0.5) * slope), slope
-
-
-@loss
-def quantile(t, z, q):
-    zero, one = type(z)(0), type(z)(1)
-    error = z - t
-    slope = one - q if error > zero else (-q if error < zero else zero)
-    return slope * error, slope
-
-
-@loss
-def log_cosh(t, z, p):
-    error = z - t
-    one, two, size = type(z)(1), type(z)(2), abs(error)
-    if size < one:
-        m = expm1(size)  # cosh(e) - 1 = m^2 / (2 (1 + m))
-        return log1p_of_part(m * m / (two + two * m)), tanh(error)
-    tail = log1p_of_part(exp(-two * size)) - type(z)(math.log(2))
-    return size + tail, tanh(error)
+__all__ = ["fill_losses", "focal", "log_loss", "weigh"]
 
 
 @kernel
-def log_loss(target, z, delta, smoothing):
+def log_loss(target, z, delta, numbers):
+    """Turn the targets into losses and fill delta; z is changed."""
+    (smoothing,) = in_precision_of(z[0, 0], (numbers[0],))
     one = type(smoothing)(1)
     spread = smoothing / type(smoothing)(delta.shape[1])
     exp_of_rows(z, delta)
@@ -108,7 +32,9 @@ def log_loss(target, z, delta, smoothing):
 
 
 @kernel
-def focal(target, z, delta, focus):
+def focal(target, z, delta, numbers):
+    """Turn the targets into losses and fill delta; z is changed."""
+    (focus,) = in_precision_of(z[0, 0], (numbers[0],))
     zero, one = type(focus)(0), type(focus)(1)
     exp_of_rows(z, delta)
     for i in range(delta.shape[0]):
@@ -125,29 +51,10 @@ def focal(target, z, delta, focus):
             delta[i, k] -= exp(z[i, k] - log_divisor) * total_slope
 
 
-@kernel
-def fill_losses(code, target, z, delta, p):
+@glue
+def fill_losses(rules, target, z, delta):
     """Turn the targets into the losses of single outputs; fill delta."""
-    if code == codes.LOG_LOSS:
-        log_loss(target, z, delta, p)
-    elif code == codes.BINARY_LOG_LOSS:
-        binary_log_loss(target, z, delta, p)
-    elif code == codes.SQUARED_ERROR:
-        squared_error(target, z, delta, p)
-    elif code == codes.FOCAL:
-        focal(target, z, delta, p)
-    elif code == codes.POISSON:
-        poisson(target, z, delta, p)
-    elif code == codes.GAMMA:
-        gamma(target, z, delta, p)
-    elif code == codes.ABSOLUTE_ERROR:
-        absolute_error(target, z, delta, p)
-    elif code == codes.HUBER:
-        huber(target, z, delta, p)
-    elif code == codes.QUANTILE:
-        quantile(target, z, delta, p)
-    else:
-        log_cosh(target, z, delta, p)
+    call_on_rows(rules.loss, (target, z, delta), rules.loss_numbers)
 
 
 @kernel

@@ -13,19 +13,16 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
+from scipy import special
 
 from .compilation import exact_kernel, glue
 
 __all__ = [
+    "FUNCTIONS",
     "exp",
     "expm1",
     "in_precision_of",
-    "log1p_of_part",
-    "normal_probability",
-    "sigmoid",
-    "sign",
-    "softplus",
-    "tanh",
+    "log1p",
 ]
 
 
@@ -55,6 +52,13 @@ def _half_power_of_two(typingctx, shifted):
     return shifted(shifted), codegen
 
 
+# log(2) in two parts; the first has so few digits that its multiples are exact
+LOG_2 = {
+    np.float64: np.array([6.93147180369123816490e-01, 1.90821492927058770002e-10]),
+    np.float32: np.array([0.693359375, -2.12194440054690583e-04], np.float32),
+}
+
+
 def _split_exp(x):
     """Return ``scale, p`` with ``exp(x) = 2 scale (1 + p)``, where p is small."""
 
@@ -63,16 +67,13 @@ def _split_exp(x):
 def _split_exp_of(x):
     if x == types.float64:
         dtype, n_digits = np.float64, 52
-        high, low = 6.93147180369123816490e-01, 1.90821492927058770002e-10
         smallest, largest = -708.3, 710.0
     else:
         dtype, n_digits = np.float32, 23
-        high, low = 0.693359375, -2.12194440054690583e-04
         smallest, largest = -87.0, 89.0
     # from largest on the result is infinite, from smallest down the scale is 0
     smallest, largest = dtype(smallest), dtype(largest)
-    # log(2) is high + low; high has so few digits that its multiples are exact
-    high, low, per_log_2 = dtype(high), dtype(low), dtype(1 / math.log(2))
+    (high, low), per_log_2 = LOG_2[dtype], dtype(1 / math.log(2))
     rounder = dtype(1.5 * 2**n_digits)
     c2, c3, c4, c5, c6, c7 = (dtype(1 / math.factorial(n)) for n in range(2, 8))
     c8, c9, c10, c11, c12, c13 = (dtype(1 / math.factorial(n)) for n in range(8, 14))
@@ -100,39 +101,65 @@ def exp(x):
 
 @exact_kernel
 def expm1(x):
-    """Return e^x - 1 without cancellation, for x far from overflow."""
+    """Return e^x - 1 without cancellation."""
     scale, p = _split_exp(x)
-    scale += scale
-    return scale * p + (scale - type(x)(1))
+    half = scale * p + (scale - type(x)(0.5))
+    return half + half
 
 
-def log1p_of_part(x):
-    """Return log(1 + x) for x from 0 to 1."""
+@intrinsic
+def _split_log(typingctx, x):
+    """Return ``k, m`` with ``x = 2^k m`` and m from sqrt(1/2) to sqrt(2), for normal x."""
+    width = x.bitwidth
+    n_digits, root_half, of_rounder = {
+        32: (23, 0x3F3504F3, 0x4B400000),
+        64: (52, 0x3FE6A09E667F3BCD, 0x4338000000000000),
+    }[width]
+
+    def codegen(context, builder, signature, args):
+        integer, real = ir.IntType(width), args[0].type
+        bits = builder.bitcast(args[0], integer)
+        k = builder.ashr(builder.sub(bits, integer(root_half)), integer(n_digits))
+        m = builder.sub(bits, builder.shl(k, integer(n_digits)))
+        shifted = builder.bitcast(builder.add(k, integer(of_rounder)), real)
+        rounder = builder.bitcast(integer(of_rounder), real)
+        items = [builder.fsub(shifted, rounder), builder.bitcast(m, real)]
+        return context.make_tuple(builder, signature.return_type, items)
+
+    return types.UniTuple(x, 2)(x), codegen
 
 
-@overload(log1p_of_part, jit_options={"fastmath": {"contract"}, "error_model": "numpy"})
-def _log1p_of_part(x):
+def log1p(x):
+    """Return log(1 + x)."""
+
+
+@overload(log1p, jit_options={"fastmath": {"contract"}, "error_model": "numpy"})
+def _log1p(x):
     dtype = np.float64 if x == types.float64 else np.float32
-    two = dtype(2)
+    zero, one, two = dtype(0), dtype(1), dtype(2)
+    infinity, not_a_number = dtype(np.inf), dtype(np.nan)
+    high, low = LOG_2[dtype]
     c0, c1, c2, c3, c4, c5, c6, c7, c8 = (dtype(2 / n) for n in range(1, 18, 2))
     c9, c10, c11, c12, c13, c14, c15, c16 = (dtype(2 / n) for n in range(19, 34, 2))
 
     def log1p(x):
-        s = x / (two + x)  # up to 1 / 3; log(1 + x) = 2 artanh(s) = 2 (s + s^3 / 3 + ...)
+        u = one + x
+        k, m = _split_log(u)
+        lost = (one - (u - x) if x > one else x - (u - one)) / u  # in rounding u
+        is_part = (x >= zero) & (x <= one)
+        k, lost = zero if is_part else k, zero if is_part else lost
+        f = x if is_part else m - one
+        s = f / (two + f)  # up to 1 / 3; log(1 + f) = 2 artanh(s) = 2 (s + s^3 / 3 + ...)
         t = s * s
         p = c12 + t * (c13 + t * (c14 + t * (c15 + t * c16)))
         p = c8 + t * (c9 + t * (c10 + t * (c11 + t * p)))
         p = c4 + t * (c5 + t * (c6 + t * (c7 + t * p)))
-        return s * (c0 + t * (c1 + t * (c2 + t * (c3 + t * p))))
+        p = s * (c0 + t * (c1 + t * (c2 + t * (c3 + t * p))))
+        p = k * high + (p + (k * low + lost))
+        p = p if x < infinity else x
+        return p if u > zero else (-infinity if u == zero else not_a_number)
 
     return log1p
-
-
-@glue
-def sigmoid(z):
-    """Return 1 / (1 + e^-z)."""
-    one = type(z)(1)
-    return one / (one + exp(-z))
 
 
 @glue
@@ -145,16 +172,31 @@ def tanh(z):
 
 
 @glue
-def softplus(z):
-    """Return log(1 + e^z), where nothing overflows."""
-    zero = type(z)(0)
-    return log1p_of_part(exp(-abs(z))) + (zero if z < zero else z)
+def sqrt(x):
+    return math.sqrt(x)
 
 
 @glue
-def normal_probability(z):
+def log(x):
+    return math.log(x)
+
+
+@glue
+def absolute(x):
+    return abs(x)
+
+
+@glue
+def ndtr(z):
     """Return the probability that a standard normal number is at most z."""
     return type(z)(0.5) * math.erfc(-z * type(z)(math.sqrt(0.5)))
+
+
+@glue
+def expit(z):
+    """Return 1 / (1 + e^-z)."""
+    one = type(z)(1)
+    return one / (one + exp(-z))
 
 
 @glue
@@ -162,3 +204,36 @@ def sign(x):
     """Return 1, -1, or 0 for zero and NaN."""
     zero, one = type(x)(0), type(x)(1)
     return one if x > zero else (-one if x < zero else zero)
+
+
+@glue
+def where(condition, x, y):
+    return x if condition else y
+
+
+@glue
+def maximum(x, y):
+    """Return the larger one; NaN where one of them is."""
+    return y if (x < y) | (y != y) else x
+
+
+@glue
+def minimum(x, y):
+    """Return the smaller one; NaN where one of them is."""
+    return y if (y < x) | (y != y) else x
+
+
+@glue
+def clip(x, low, high):
+    x = low if x < low else x
+    return high if x > high else x
+
+
+#: What stands in compiled formulas for the functions of NumPy and SciPy. The other ufuncs
+#: of NumPy are left to Numba, which takes one number at a time.
+FUNCTIONS = {
+    **{np.exp: exp, np.expm1: expm1, np.log: log, np.log1p: log1p, np.sqrt: sqrt},
+    **{np.tanh: tanh, np.sign: sign, np.abs: absolute, abs: absolute},
+    **{np.where: where, np.maximum: maximum, np.minimum: minimum, np.clip: clip},
+    **{special.ndtr: ndtr, special.expit: expit},
+}

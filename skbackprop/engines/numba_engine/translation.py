@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from ... import activations, losses, optimizers
+from ...activations import Identity
+from ...elementwise import NotElementwise
 from ...network.layers import Dense
 from ...network.objective import Batch
 from ...training.lbfgs import LBFGS
 from ...training.state import Plan, State
-from . import codes
+from .parts import numbers_of, part_of
 
 if TYPE_CHECKING:
     from .coded_layer import Coded
@@ -25,87 +26,39 @@ __all__ = ["constant", "memory_of", "obstacle", "translate"]
 ALIGNED = 16  # elements: arrays in `work` start on their own cache line
 
 
-class Rule(NamedTuple):
-    """What stands for a rule: its code, and the attributes its kernel takes."""
-
-    code: int
-    numbers: tuple[str, ...] = ()
-    memory: tuple[str, ...] = ()
-
-
-ACTIVATIONS = {
-    activations.Identity: Rule(codes.IDENTITY),
-    activations.Sigmoid: Rule(codes.SIGMOID),
-    activations.Tanh: Rule(codes.TANH),
-    activations.Relu: Rule(codes.RELU),
-    activations.LeakyRelu: Rule(codes.LEAKY_RELU, ("slope",)),
-    activations.Elu: Rule(codes.ELU, ("alpha",)),
-    activations.Selu: Rule(codes.ELU, ("alpha", "scale")),
-    activations.Gelu: Rule(codes.GELU),
-    activations.Silu: Rule(codes.SILU),
-    activations.Mish: Rule(codes.MISH),
-    activations.Softplus: Rule(codes.SOFTPLUS),
-    activations.Exponential: Rule(codes.EXPONENTIAL),
-    activations.Softmax: Rule(codes.SOFTMAX),
-}
-LOSSES = {
-    losses.LogLoss: Rule(codes.LOG_LOSS, ("label_smoothing",)),
-    losses.BinaryLogLoss: Rule(codes.BINARY_LOG_LOSS, ("label_smoothing",)),
-    losses.Focal: Rule(codes.FOCAL, ("gamma",)),
-    losses.SquaredError: Rule(codes.SQUARED_ERROR),
-    losses.Poisson: Rule(codes.POISSON),
-    losses.Gamma: Rule(codes.GAMMA),
-    losses.AbsoluteError: Rule(codes.ABSOLUTE_ERROR),
-    losses.Huber: Rule(codes.HUBER, ("threshold",)),
-    losses.Quantile: Rule(codes.QUANTILE, ("quantile",)),
-    losses.LogCosh: Rule(codes.LOG_COSH),
-}
-_MOMENTS = ("beta_1", "beta_2", "epsilon")
-OPTIMIZERS = {
-    optimizers.SGD: Rule(codes.SGD, ("momentum", "nesterovs_momentum"), ("velocity",)),
-    optimizers.Adam: Rule(codes.ADAM, _MOMENTS, ("m", "v")),
-    optimizers.AdamW: Rule(codes.ADAM, _MOMENTS, ("m", "v")),
-    optimizers.NAdam: Rule(codes.NADAM, _MOMENTS, ("m", "v")),
-    optimizers.RMSprop: Rule(codes.RMSPROP, ("decay", "epsilon"), ("v",)),
-    optimizers.Adagrad: Rule(codes.ADAGRAD, ("epsilon",), ("v",)),
-    optimizers.Rprop: Rule(
-        codes.RPROP,
-        ("increase", "decrease", "smallest", "largest"),
-        ("step", "previous"),
-    ),
-    optimizers.Lion: Rule(codes.LION, ("beta_1", "beta_2"), ("m",)),
-}
-
-
 def obstacle(plan: Plan, data: Batch) -> str | None:
     """Say in a sentence what of the plan or the data has no translation."""
     if isinstance(plan.optimizer, LBFGS):
         return "solver='lbfgs' takes no steps that the compiled engine could run."
     if issparse(data.X):
         return "The compiled engine takes dense X only, and X is sparse."
-    for rule, known in _rules(plan):
-        if type(rule) not in known:
-            return (
-                f"The compiled engine does not know {type(rule).__name__}, only the rules "
-                "that come with skbackprop."
-            )
+    for rule, methods in _rules(plan):
+        try:
+            for method in methods:
+                part_of(rule, method)
+        except NotElementwise as reason:
+            return f"The compiled engine does not know {type(rule).__name__}: {reason}"
+    if any(type(layer) is not Dense for layer in plan.objective.network.layers):
+        return "The compiled engine knows dense layers only."
     return None
 
 
-def _rules(plan: Plan) -> Iterator[tuple[Any, Mapping[type, Any]]]:
-    """Yield each rule that a kernel has to know, with the ones that it knows."""
+ACTIVATION = "forward", "backward"
+
+
+def _rules(plan: Plan) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Yield each rule that is compiled, with its methods."""
     loss = plan.objective.loss
-    yield loss, LOSSES
-    yield plan.optimizer, OPTIMIZERS
-    yield _last_activation(loss), ACTIVATIONS
+    yield loss, ("value_and_delta",)
+    yield plan.optimizer, ("update",)
+    yield _last_activation(loss), ACTIVATION
     for layer in plan.objective.network.layers:
-        yield layer, {Dense: None}
-        yield layer.activation, ACTIVATIONS
+        yield layer.activation, ACTIVATION
 
 
 def _last_activation(loss):
-    """Return the link where the kernel of the loss leaves it to the last layer."""
-    return loss.link if type(loss) is losses.SquaredError else activations.Identity()
+    """Return the link where the loss is one of the output, which the last layer makes."""
+    return loss.link if getattr(loss, "takes", None) == "output" else Identity()
 
 
 # One record per layer. Places from `below` on are in the work array.
@@ -115,9 +68,13 @@ LAYER = np.dtype(
         ("n_units", np.int64),
         ("weights", np.int64),  # places in the vector
         ("bias", np.int64),
-        ("activation", np.int64),  # code; the last layer's is the link of a squared error
-        ("p", np.float64),  # parameters of the activation
-        ("q", np.float64),
+        # addresses of the activation's functions, 0 where nothing has to be done; the last
+        # layer's is the link of a loss that takes the output
+        ("value", np.int64),
+        ("derivative", np.int64),
+        ("numbers", np.int64),  # addresses of what the functions take of the rule
+        ("numbers_of_derivative", np.int64),
+        ("silence", np.int64),  # address of dropout's function
         ("dropout", np.float64),
         ("below", np.int64),
         ("net_input", np.int64),
@@ -131,12 +88,12 @@ LAYER = np.dtype(
 
 
 class Rules(NamedTuple):
-    """The loss, and what is done with its gradient."""
+    """The loss, and what is done with its gradient; functions and numbers by addresses."""
 
     loss: int
-    loss_number: float
+    loss_numbers: int
     optimizer: int
-    optimizer_numbers: tuple[float, float, float, float]
+    optimizer_numbers: int
     weight_decay: float
     alpha: float
     clip_norm: float  # infinite: no clipping
@@ -165,15 +122,17 @@ class Program(NamedTuple):
     rules: Rules
     rows: Rows
     n_work: int
+    numbers: list[NDArray]  # what the addresses of numbers point to, kept here
 
 
 def translate(plan: Plan, state: State, data: Batch) -> Program:
-    """Return the plan and the data as the kernels take them."""
+    """Return the plan and the data as the kernels take them; compile what is new."""
     dtype = state.vector.dtype
-    space = _Space(min(plan.batch_size, len(state.order)))
+    space, functions = _Space(min(plan.batch_size, len(state.order))), _Functions(dtype)
     rows = _translate_rows(data, dtype, space, plan.objective.network.layers[0].n_units)
-    layers = _translate_layers(plan, rows.batch_X, space)
-    return Program(layers, _translate_rules(plan, state), rows, space.size)
+    layers = _translate_layers(plan, rows.batch_X, space, functions)
+    rules = _translate_rules(plan, state, functions)
+    return Program(layers, rules, rows, space.size, functions.numbers)
 
 
 def constant(array: NDArray, dtype: type) -> NDArray:
@@ -185,10 +144,43 @@ def constant(array: NDArray, dtype: type) -> NDArray:
     return view
 
 
-def memory_of(plan: Plan, state: State) -> tuple[NDArray, NDArray]:
-    """Return the optimizer's memory as two arrays, the same one twice if it has one."""
-    names = OPTIMIZERS[type(plan.optimizer)].memory
-    return state.optimizer_memory[names[0]], state.optimizer_memory[names[-1]]
+def memory_of(plan: Plan, state: State) -> NDArray:
+    """Return the addresses of the optimizer's memory, which the state keeps."""
+    arrays = [state.optimizer_memory[name] for name in plan.optimizer.memory]
+    for array in arrays:  # an address says nothing of what is there
+        assert (array.dtype, array.shape) == (state.vector.dtype, state.vector.shape)
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+    return np.array([array.ctypes.data for array in arrays], np.int64)
+
+
+class _Functions:
+    """Rules as addresses of compiled functions and of the numbers that these take."""
+
+    def __init__(self, dtype):
+        self.dtype, self.numbers = dtype, []
+
+    def of(self, rule, method):
+        """Return the address of a rule's function and that of its numbers."""
+        from .functions import function_of  # imports Numba
+
+        if type(rule) is Identity:
+            return 0, 0
+        part = part_of(rule, method)
+        numbers = _array_of(numbers_of(rule, part))
+        self.numbers.append(numbers)
+        return function_of(part, self.dtype), numbers.ctypes.data
+
+    def dropout(self):
+        from .functions import dropout_of
+
+        return dropout_of(self.dtype)
+
+
+# An address that was met before makes a record that was met before, see below.
+@lru_cache(maxsize=128)
+def _array_of(numbers):
+    return np.array(numbers or (0.0,), np.float64)
 
 
 class _Space:
@@ -225,17 +217,19 @@ def _translate_rows(data, dtype, space, n_units):
     )
 
 
-def _translate_layers(plan, below, space):
+def _translate_layers(plan, below, space, functions):
     network = plan.objective.network
-    functions = [layer.activation for layer in network.layers[:-1]]
-    functions.append(_last_activation(plan.objective.loss))
+    rules = [layer.activation for layer in network.layers[:-1]]
+    rules.append(_last_activation(plan.objective.loss))
     weights, bias = 0, network.n_weights
     records = []
-    for layer, function in zip(network.layers, functions, strict=True):
-        places = _reserve_layer(layer, function, space)
-        code, (p, q) = ACTIVATIONS[type(function)].code, _numbers(function, ACTIVATIONS, 2)
+    for layer, rule in zip(network.layers, rules, strict=True):
+        value, derivative = (functions.of(rule, method) for method in ACTIVATION)
+        places = _reserve_layer(layer, rule, space)
         sizes = layer.n_inputs, layer.n_units
-        records.append((*sizes, weights, bias, code, p, q, layer.dropout, below, *places))
+        of_rule = value[0], derivative[0], value[1], derivative[1]
+        dropout = functions.dropout() if layer.dropout else 0, layer.dropout
+        records.append((*sizes, weights, bias, *of_rule, *dropout, below, *places))
         weights, bias = weights + sizes[0] * sizes[1], bias + sizes[1]
         below = places.output
     return _as_array(tuple(records))
@@ -266,6 +260,8 @@ class Places(NamedTuple):
 
 def _reserve_layer(layer, function, space):
     net_input, activated, delta = (space.reserve(layer.n_units) for _ in range(3))
+    if type(function) is Identity:
+        activated = net_input
     output = mask = activated
     if layer.dropout:
         output, mask = (space.reserve(layer.n_units) for _ in range(2))
@@ -273,13 +269,15 @@ def _reserve_layer(layer, function, space):
     return Places(net_input, activated, output, mask, delta, saved)
 
 
-def _translate_rules(plan, state):
+def _translate_rules(plan, state, functions):
     loss, optimizer = plan.objective.loss, plan.optimizer
+    of_loss, of_optimizer = (
+        functions.of(loss, "value_and_delta"),
+        functions.of(optimizer, "update"),
+    )
     rules = Rules(
-        loss=LOSSES[type(loss)].code,
-        loss_number=_numbers(loss, LOSSES, 1)[0],
-        optimizer=OPTIMIZERS[type(optimizer)].code,
-        optimizer_numbers=tuple(_numbers(optimizer, OPTIMIZERS, 4)),
+        *of_loss,
+        *of_optimizer,
         weight_decay=float(getattr(optimizer, "weight_decay", 0.0)),
         alpha=float(plan.objective.alpha),
         clip_norm=float(np.inf if plan.clip_norm is None else plan.clip_norm),
@@ -287,9 +285,3 @@ def _translate_rules(plan, state):
         dropout_seed=state.dropout_seed or 0,
     )
     return _met_before(rules)
-
-
-def _numbers(rule, known, n):
-    """Return the numbers that the rule's kernel takes, filled up with ones."""
-    numbers = [float(getattr(rule, name)) for name in known[type(rule)].numbers]
-    return numbers + [1.0] * (n - len(numbers))
