@@ -211,6 +211,29 @@ def test_engines_agree_for_every_kind_of_label_with_sample_weight(kind, batch_si
     assert_engines_agree(X, y, weight, batch_size=batch_size)
 
 
+WEIGHTS = {
+    "none": lambda rng, n: None,
+    "a few large": lambda rng, n: rng.exponential(size=n) ** 3,
+    "one that outweighs all": lambda rng, n: np.where(np.arange(n) == 5, float(n), 1.0),
+}
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("kind", WEIGHTS)
+def test_loss_of_millions_of_single_precision_rows_is_right(kind, engine, rng):
+    """To 1e-6, a few roundings of float32, where a running sum would be off by 2e-5."""
+    n = 2**21
+    X = rng.standard_normal((n, 1)).astype(np.float32)
+    y = (3 + rng.standard_normal(n)).astype(np.float32)
+    weight = WEIGHTS[kind](rng, n)
+    reg = BackpropRegressor((), batch_size=n, max_iter=1, alpha=0, engine=engine)
+    reg.set_params(initializer="zeros").fit(X, y, weight)
+    if weight is not None:
+        weight = weight.astype(np.float32).astype(float)
+    expected = np.average(y.astype(float) ** 2 / 2, weights=weight)
+    assert_allclose(reg.loss_curve_, [expected], rtol=1e-6)
+
+
 def test_batches_of_weight_zero_take_no_step_in_either_engine(X, y):
     """A schedule of steps would tell: the rate of a step that is not taken is used next."""
     weight = np.repeat([0.0, 1.0, 0.0, 2.0], N_ROWS // 4)

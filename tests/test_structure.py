@@ -200,6 +200,31 @@ def printed_by_fresh_interpreter(code):
     return result.stdout
 
 
+# -- what a rule touches ---------------------------------------------------------------
+
+# of which other parts are made: links of losses, what a network or a table begins with
+PARTS_OF_OTHERS = {"Identity", "Sigmoid", "Exponential", "Softmax", "AdamW"}
+COUNTERPARTS = {"interop/sklearn.py", "schedules.py"}  # of MLP's rules; of the same name
+
+
+def files_that_name(rule):
+    for path, tree in TREES.items():
+        nodes = list(ast.walk(tree))
+        words = {getattr(node, "id", getattr(node, "name", None)) for node in nodes}
+        if rule.__name__ in words:
+            yield name_of(path)
+
+
+@pytest.mark.parametrize(
+    "module", [activations, losses, optimizers], ids=lambda module: module.__name__
+)
+def test_a_rule_stands_in_one_file_and_at_most_in_one_more(module):
+    """Both engines, trace and ONNX included."""
+    rules = [rule for rule in classes_of(module) if rule.__name__ not in PARTS_OF_OTHERS]
+    for rule in rules:
+        assert len(set(files_that_name(rule)) - COUNTERPARTS) <= 2, rule
+
+
 # -- functions -------------------------------------------------------------------------
 
 

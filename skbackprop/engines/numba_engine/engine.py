@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import issparse
 
 from ...elementwise import NotElementwise
 from ...network.objective import Batch
@@ -47,6 +48,8 @@ class NumbaEngine(Spec):
         """
         from .translation import obstacle
 
+        if issparse(data.X):
+            return False
         n_steps = math.ceil(data.X.shape[0] / plan.batch_size)
         n_parameters = plan.objective.network.n_parameters
         per_step = SAVED_PER_STEP + SAVED_PER_PARAMETER * n_parameters

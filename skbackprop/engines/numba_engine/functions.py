@@ -24,11 +24,8 @@ from .parts import Part
 __all__ = ["dropout_of", "function_of"]
 
 KERNELS = {
-    kernel.py_func.__name__: kernel
-    for kernel in (
-        *(activations.softmax, activations.softmax_slope),
-        *(losses.log_loss, losses.focal),
-    )
+    **{"softmax": activations.softmax, "softmax_slope": activations.softmax_slope},
+    **{"log_loss": losses.log_loss, "focal": losses.focal},
 }
 
 
