@@ -9,8 +9,15 @@ from numpy import exp, where
 from numpy.testing import assert_array_equal
 from rules import HIDDEN_ACTIVATIONS, LINKS, OPTIMIZER_OBJECTS
 
-from skbackprop.activations import ElementwiseActivation, Relu, Tanh
-from skbackprop.elementwise import Line, NotElementwise, lines, read, vocabulary
+from skbackprop.activations import ElementwiseActivation, Relu, Silu, Tanh
+from skbackprop.elementwise import (
+    Line,
+    NotElementwise,
+    in_one_line,
+    lines,
+    read,
+    vocabulary,
+)
 from skbackprop.optimizers import SGD, Adam, ElementwiseOptimizer
 from skbackprop.rule import number, spec
 
@@ -274,3 +281,9 @@ def test_optimizer_without_memory_returns_the_update_alone():
     Plain().update(gradient, Plain().init(gradient), 0.1, 1)
     SGD().update(other, SGD().init(other), 0.1, 1)
     assert_array_equal(gradient, other)
+
+
+def test_formula_in_one_line_has_no_names_of_its_own():
+    assert in_one_line(read(Silu.derivative), Silu()) == (
+        "1 / (1 + exp(-z)) * (1 + z * (1 - 1 / (1 + exp(-z))))"
+    )

@@ -371,7 +371,7 @@ def _layer_words(trace, number):
 
 
 def _formula(activation, number):
-    """Return the value (0) or the derivative (1) of an activation as text, "" if unknown."""
+    """Return value (0) or derivative (1) of an activation as text, "" if unknown."""
     try:
         formula = read(type(activation).source(("forward", "backward")[number]))
     except (AttributeError, NotElementwise):
