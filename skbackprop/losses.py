@@ -183,7 +183,8 @@ class LogLoss(RowLoss):
         out -= np.log1p(n_largest - 1 + others)[:, np.newaxis]
 
     def value_and_derivative(self, t, z):
-        t = _smoothed(t, self.label_smoothing, t.shape[1])
+        if self.label_smoothing:
+            t = (1 - self.label_smoothing) * t + self.label_smoothing / t.shape[1]
         delta = np.empty_like(z)
         subtract_largest(z, out=delta)
         net_of_target = row_sums(t * delta)
@@ -263,10 +264,6 @@ class Focal(RowLoss):
         ratio = np.divide(log_o, rest, out=np.full_like(rest, -1), where=rest > 0)
         slope = t * focus * (self.gamma * o * ratio - 1)
         return per_row, slope - o * slope.sum(axis=1, keepdims=True)
-
-
-def _smoothed(target, smoothing, n_classes):
-    return target if smoothing == 0 else (1 - smoothing) * target + smoothing / n_classes
 
 
 def _check_distribution(target, name):
