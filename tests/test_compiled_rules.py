@@ -146,7 +146,7 @@ def _of_one(function):
     return type(f"Of{function.__name__}", (OfOne,), {"value": value})()
 
 
-UNARY = [f for f in FUNCTIONS if isinstance(f, np.ufunc) and f.nin == 1]
+UNARY = [f for f in FUNCTIONS if isinstance(f, np.ufunc) and f.nargs == 2]
 
 
 @both_precisions
