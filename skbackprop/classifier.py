@@ -155,9 +155,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss; scores do not know of them. "balanced" gives
         every class the same total weight, sample weights counted. Only their ratios
-        matter: they are divided by their mean over all rows (in `partial_fit` over all
-        chunks so far), and so act in batches of any size. With all rows in one batch
-        that is the same as such a `sample_weight`.
+        matter: they are divided by their mean over all rows (in `partial_fit` over those
+        of `fit` and all chunks since), and so act in batches of any size. With all rows
+        in one batch that is the same as such a `sample_weight`.
 
     dropout : float or sequence of float, default=0.0
         Fraction of the units of each hidden layer that is silenced in every training

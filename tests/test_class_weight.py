@@ -151,6 +151,19 @@ def test_chunks_are_weighed_by_the_mean_of_all_chunks_so_far(X, y):
         assert_allclose(clf.coefs_[0], W - 0.1 * X[rows].T @ delta, rtol=1e-12, atol=1e-14)
 
 
+def test_chunks_after_fit_are_weighed_by_the_mean_of_all_rows(X, y):
+    """A single row of a heavy class moves the weights further than one of a light class."""
+    clf = BackpropClassifier((), class_weight=WEIGHT, **DESCENT).fit(X, y)
+    raw = np.array([WEIGHT[label] for label in y])
+    start = deepcopy(clf).set_params(learning_rate=1e-300).partial_fit(X[30:31], y[30:31])
+    clf.partial_fit(X[30:31], y[30:31])
+    W, b = start.coefs_[0], start.intercepts_[0]
+    delta = softmax(X[30] @ W + b) - (np.arange(3) == y[30])
+    weight = raw[30] / np.mean([*raw, raw[30]])
+    expected = W - 0.1 * weight * np.outer(X[30], delta)
+    assert_allclose(clf.coefs_[0], expected, rtol=1e-12, atol=1e-14)
+
+
 def test_warm_start_takes_a_dict(X, y):
     weighted = BackpropClassifier(**SMALL, class_weight=WEIGHT, warm_start=True)
     plain = BackpropClassifier(**SMALL, warm_start=True)

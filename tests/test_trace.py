@@ -465,3 +465,17 @@ def test_html_holds_the_lines_of_the_text():
     flat = [cell or None for cell in cells]
     assert flat == [cell for line in lines_of(str(trace)) for cell in line]
     assert "0 &gt; 0" in html
+
+
+def test_a_row_of_a_heavy_class_says_its_weight():
+    """In a chunk of one row; the weights of the classes have been averaged before."""
+    X = np.array([[1.0, 2.0], [0.5, -1.0], [-1.0, 0.3]])
+    clf = BackpropClassifier((2,), class_weight={0: 1.0, 1: 4.0}, random_state=0)
+    clf.partial_fit(X, [0, 1, 0], [0, 1])  # mean 2
+    clf.partial_fit(X[:1], [0])  # mean 1.75
+    trace = trace_step(clf, X[1:2], [1])  # mean 2.2
+    assert_allclose(trace.sample_weight, [4 / 2.2], rtol=1e-12)
+    assert trace.weight_sum == 1
+    p = clf.predict_proba(X[1:2])[0, 1]
+    assert_allclose(trace.loss_before, -np.log(p) * 4 / 2.2, rtol=1e-12)
+    assert f"{trace.loss_before:.6g}" in str(trace)

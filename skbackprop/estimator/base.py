@@ -221,7 +221,9 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                 f"cannot go on with {sizes}. Set hidden_layer_sizes and y back to what "
                 "they were, or fit anew with warm_start=False."
             )
-        data = divide_by_mean(data, rows, state if call.is_chunk else None)
+        if not call.is_chunk:
+            state.mean_class_weight = state.weight_of_chunks = 0.0
+        data = divide_by_mean(data, rows, state)
         return Start(hyper, rows, data, objective, state)
 
     def _as_data(self, hyper, objective, rows, target, sample_weight):

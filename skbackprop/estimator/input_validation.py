@@ -180,7 +180,7 @@ def expand_class_weight(
 def divide_by_mean(data: Batch, rows: Rows, state: State | None) -> Batch:
     """Divide class weights by their mean over all rows, so that only their ratios matter.
 
-    A state says that the rows are a chunk: the mean is that of all chunks so far.
+    The state, if there is one, knows the chunks before: the mean is that of all of them.
     """
     if data.class_weight is None:
         return data

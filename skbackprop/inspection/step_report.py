@@ -103,7 +103,7 @@ def _loss(trace):
         of_rows = losses if losses.ndim == 1 else losses.sum(axis=1)
         mean = _mean(trace, of_rows)
         prose, table = _loss_of_rows(trace, losses, of_rows)
-    if len(trace.rows) > 1 or of_rows is None:
+    if not _is_whole(trace) or of_rows is None:
         table.append(("loss", mean, trace.loss_before))
     return Section(
         heading="Loss",

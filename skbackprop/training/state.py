@@ -56,7 +56,7 @@ class State:
     n_stale: int = 0  # epochs since the last improvement
     best: float = -np.inf  # the largest score, or minus the smallest loss
     best_vector: NDArray | None = None  # the parameters of the best score
-    mean_class_weight: float = 0.0  # of the rows of all chunks
+    mean_class_weight: float = 0.0  # of the rows of the last `fit` and all chunks since
     weight_of_chunks: float = 0.0  # the sum of their sample weights
     engine: str | None = None  # the name of what trained last, so that it goes on
 
