@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from test_estimator_checks import checks_of
+from sklearn.utils.estimator_checks import estimator_checks_generator
+from test_estimator_checks import checks_of, name_of
 
 from skbackprop import BackpropRegressor
 from skbackprop.preprocessing import PiecewiseLinearEncoder
@@ -30,7 +31,14 @@ def X(rng):
     )
 
 
-@checks_of([PiecewiseLinearEncoder(**setting) for setting in SETTINGS])
+EVERY_CHECK = {
+    name_of(check) for _, check in estimator_checks_generator(PiecewiseLinearEncoder())
+}
+
+
+@checks_of(
+    [PiecewiseLinearEncoder(**setting) for setting in SETTINGS], by_default=EVERY_CHECK
+)
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     check(estimator)
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import (
     ShuffleSplit,
 )
 from tables import FEW, as_pandas, mixed_columns
-from test_estimator_checks import checks_of
+from test_estimator_checks import EVERY_CHECK, checks_of
 
 from skbackprop import (
     BackpropClassifier,
@@ -31,7 +31,7 @@ each = pytest.mark.parametrize("cls", BOTH)
 QUICK = {**FEW, "hidden_layer_sizes": (16,), "max_iter": 40, "learning_rate_init": 0.1}
 
 
-@checks_of([cls(**{**QUICK, "random_state": None}) for cls in BOTH])
+@checks_of([cls(**{**QUICK, "random_state": None}) for cls in BOTH], by_default=EVERY_CHECK)
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     check(estimator)
 
@@ -216,6 +216,12 @@ def test_few_rows_are_enough(cls, n_rows):
     model = few(cls, n_members=8).fit(X, y)
     assert len(model.members_) == min(8, n_rows)
     assert np.isfinite(output(model, X)).all()
+
+
+def test_one_row_that_was_held_out_has_no_r2():
+    reg = few(TabularRegressor, n_members=1).fit(*mixed(TabularRegressor, 8))
+    assert np.isfinite(reg.oof_prediction_).sum() == 1
+    assert np.isnan(reg.oof_score_)
 
 
 @each

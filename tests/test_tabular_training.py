@@ -33,8 +33,10 @@ def numbers_of(model):
 # -- at the same time ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
-@pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.parametrize(
+    ("backend", "engine"),
+    [("threading", "numpy"), ("loky", "numpy"), ("threading", "numba")],
+)
 @each
 def test_two_at_a_time_are_the_same_bits_as_one_after_the_other(cls, backend, engine):
     X, y = mixed(cls)
@@ -74,10 +76,10 @@ def test_members_share_the_seconds_that_they_have(cls, n_jobs):
     endless = {"max_iter": 10**6, "n_iter_no_change": np.inf, "engine": "numpy"}
     few(cls).fit(X, y)  # what is imported and cached once
     started = time.perf_counter()
-    model = few(cls, n_members=4, n_jobs=n_jobs, max_time=1.0, **endless).fit(X, y)
+    model = few(cls, n_members=4, n_jobs=n_jobs, max_time=0.4, **endless).fit(X, y)
     # an epoch takes milliseconds; the rest is what else this machine does
-    assert 0.9 < time.perf_counter() - started < 6
-    assert (model.n_iter_ > 5).all()
+    assert 0.35 < time.perf_counter() - started < 6
+    assert (model.n_iter_ > 3).all()
 
 
 @each

@@ -121,7 +121,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         fit with `X_val`.
 
     oof_score_ : float or None
-        R2 of them. What a single member does for new rows; all together do better.
+        R2 of them; NaN for a single row. What a single member does for new rows; all
+        together do better.
 
     n_iter_ : ndarray of shape (n_members,)
         Number of epochs of each member.
@@ -402,11 +403,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ]
         self.oof_prediction_ = self._like_y(mean_of_held_out(len(y), folds, outputs))
         there = ~np.isnan(_columns(self.oof_prediction_)[:, 0])
-        self.oof_score_ = r2_score(
-            y[there],
-            self.oof_prediction_[there],
-            sample_weight=None if sample_weight is None else sample_weight[there],
-        )
+        self.oof_score_ = np.nan
+        if there.sum() > 1:
+            self.oof_score_ = r2_score(
+                y[there],
+                self.oof_prediction_[there],
+                sample_weight=None if sample_weight is None else sample_weight[there],
+            )
 
     def _conclude_validation(self, validation, outputs):
         """Nothing: quantities are not calibrated."""
