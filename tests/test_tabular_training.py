@@ -124,6 +124,33 @@ def test_a_failed_or_interrupted_member_leaves_an_earlier_fit_as_it_was(cls, exc
     assert vars(unfitted).keys() == unfitted.get_params().keys()
 
 
+class OneFails:
+    """A scorer that fails in the third epoch of the second member, and counts the calls."""
+
+    calls = [0]  # noqa: RUF012 of all its copies
+
+    def __call__(self, member, X, y):
+        self.calls[0] += 1
+        if len(member.validation_scores_) == 2 and member.activation == "silu":
+            raise MemoryError("all of it")
+        return 0.0
+
+
+@pytest.mark.timeout(60)
+def test_where_one_member_fails_those_in_other_threads_stop():
+    X, y = mixed(TabularRegressor)
+    endless = {"max_iter": 10**6, "n_iter_no_change": np.inf, "engine": "numpy"}
+    model = few(TabularRegressor, n_jobs=2, scoring=OneFails(), **endless)
+    with pytest.raises(MemoryError):
+        model.fit(X, y)
+    deadline = time.perf_counter() + 30
+    before = -1
+    while before < OneFails.calls[0] and time.perf_counter() < deadline:
+        before = OneFails.calls[0]
+        time.sleep(0.3)
+    assert OneFails.calls[0] == before
+
+
 @each
 def test_bad_input_leaves_an_earlier_fit_as_it_was(cls):
     X, y = mixed(cls)
