@@ -132,9 +132,8 @@ def fingerprints():
                 if attribute.endswith("_") and attribute[0] != "_"
             }
             values["predictions"] = model.predict(X)
-            values["state"] = {
-                key: value for key, value in model._state.items() if key != "rng"
-            }
+            values |= {f"state {key}": value for key, value in model._state.items()}
+            del values["state rng"]
             values["stream"] = model._state["rng"].get_state()[1:3]
             with np.printoptions(floatmode="unique", threshold=10**9, legacy="1.25"):
                 yield (
@@ -168,9 +167,9 @@ def main(revision):
             subprocess.run([*git, "remove", "--force", str(before)], check=True)
     now, n_different = fingerprints_of(TREE), 0
     for name in then:
-        keys = then[name].keys() | now[name].keys()
-        different = sorted(k for k in keys if then[name].get(k) != now[name].get(k))
-        if different:
+        keys = then[name].keys() & now[name].keys()  # others are another layout
+        different = sorted(k for k in keys if then[name][k] != now[name][k])
+        if different or not keys:
             n_different += 1
             print(f"{name}\n    {', '.join(different)}")
     print(f"{len(then)} trainings, {n_different} differ from {revision}")
