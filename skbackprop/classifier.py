@@ -26,7 +26,7 @@ from .estimator.labels import (
 )
 from .estimator.warning import warn
 from .initializers import Initializer
-from .losses import CLASSIFIER_LOSSES, Loss
+from .losses import CLASSIFIER_LOSSES, BinaryLogLoss, Loss
 from .optimizers import Optimizer
 from .schedules import Schedule
 
@@ -653,10 +653,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         loss = self.loss
-        if isinstance(loss, str):
-            loss = CLASSIFIER_LOSSES.get(loss)
-        if isinstance(loss, dict):
-            loss = loss[Multilabel.kind]
+        if isinstance(loss, str):  # of an unknown name `fit` tells
+            named = CLASSIFIER_LOSSES.get(loss, BinaryLogLoss)
+            loss = (named[Multilabel.kind] if isinstance(named, dict) else named)()
         is_for_labels = not sums_to_one(loss)
         tags.classifier_tags.multi_label = is_for_labels and self.class_weight is None
         tags.classifier_tags.poor_score = self._hardly_moves()

@@ -486,7 +486,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         tags.target_tags.multi_output = True
         loss = self.loss
         if isinstance(loss, str):
-            loss = REGRESSOR_LOSSES.get(loss)
+            loss = REGRESSOR_LOSSES.get(loss)  # of an unknown name `fit` tells
         tags.target_tags.positive_only = getattr(loss, "positive_only", False)
         # an exponential output, as MLP's, takes more steps than the default of 200
         is_slow = self._hardly_moves() or tags.target_tags.positive_only

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._version import __version__
 from ..engines import ENGINES
 from ..network.network import Network
-from ..schedules import SCHEDULES, InverseScaling
+from ..schedules import SCHEDULES, Exponential, InverseScaling, Step
 from ..training.state import State
 from ..training.trainer import History
 from .hyperparameters import check_nested, resolve_objective
@@ -240,10 +240,11 @@ class FittedNetwork(BaseEstimator):
         super().__setstate__(state | {name: list(c) for name, c in curves.items()})
 
     def _hardly_moves(self):
-        """Say whether the learning rate falls too fast for data as small as in a test."""
+        """Say whether the rate falls too fast for small data, with one step per epoch."""
         rate = self.learning_rate
         rate = SCHEDULES.get(rate) if isinstance(rate, str) else rate
-        return rate is InverseScaling or isinstance(rate, InverseScaling)
+        kind = rate if isinstance(rate, type) else type(rate)
+        return kind in (InverseScaling, Exponential, Step)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
