@@ -632,8 +632,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _score_output(self, output, target, sample_weight):
         return self._labels.accuracy(output, target, sample_weight)
 
-    def _is_poor(self, output, target):
-        return self._labels.is_poor(output, target)
+    def _is_poor(self, output, target, weight):
+        return self._labels.is_poor(output, target, weight)
 
     def _strata(self, rows, target):
         strata = rows.of_all(self._labels.strata(target))

@@ -474,9 +474,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
             return r2_score(target, output, sample_weight=sample_weight)
 
-    def _is_poor(self, output, target):
-        spread = np.square(target - target.mean(axis=0)).sum()
-        return 0 < 0.95 * spread <= np.square(target - output).sum()
+    def _is_poor(self, output, target, weight):
+        mean = np.average(target, axis=0, weights=weight)
+        squares = np.square(target - mean), np.square(target - output)
+        spread, error = (np.average(s.sum(axis=1), weights=weight) for s in squares)
+        return 0 < 0.95 * spread <= error
 
     def _strata(self, rows, target):
         return None

@@ -88,8 +88,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         """Return the score of an output, larger is better."""
 
     @abstractmethod
-    def _is_poor(self, output, target):
-        """Say whether an output is hardly better than the best constant."""
+    def _is_poor(self, output, target, weight):
+        """Say whether an output of weighted rows is hardly better than a constant."""
 
     @abstractmethod
     def _strata(self, rows, target):
@@ -159,9 +159,13 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         goes_on = state.epoch > 0
         rates_before = self.learning_rate_curve_ if goes_on else []
         validation = arrange_rows(self, call, start)
-        history = History.begin(validation is not None, self.best_validation_score_)
-        vars(self).update(history.attributes())
         state.watch(score=validation is not None and hyper.early_stopping)
+        history = History.begin(
+            validation is not None,
+            state.best if state.watches_score else self.best_validation_score_,
+            n_epochs_before=state.epoch if call.is_chunk else 0,
+        )
+        vars(self).update(history.attributes())
         plan = self._plan(start, call.is_chunk)
         engine, name = hyper.choose_engine(plan, start.data, before=state.engine)
         state.engine = name if hyper.is_stochastic else state.engine
@@ -198,7 +202,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             )
         state = None
         if "_state" in vars(self) and (call.is_chunk or hyper.warm_start):
-            state = State.resume(self._state)
+            state = self._resumed()
         rows = check_call(self, call, state, group)
         target = self._encode(
             rows,
@@ -225,6 +229,15 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             state.mean_class_weight = state.weight_of_chunks = 0.0
         data = divide_by_mean(data, rows, state)
         return Start(hyper, rows, data, objective, state)
+
+    def _resumed(self):
+        """Return the state of the last training; a best loss or score may have been set."""
+        state = State.resume(self._state)
+        if state.watches_score:
+            state.best = self.best_validation_score_
+        elif self.best_loss_ is not None:
+            state.best = -self.best_loss_
+        return state
 
     def _as_data(self, hyper, objective, rows, target, sample_weight):
         with np.errstate(over="ignore"):  # what overflows is reported as such

@@ -122,13 +122,14 @@ class Labels(ABC):
             self.decided(target), self.decided(output), sample_weight=sample_weight
         )
 
-    def is_poor(self, output: NDArray, target: NDArray) -> bool:
+    def is_poor(self, output: NDArray, target: NDArray, weight: NDArray | None) -> bool:
         """Say whether an output is hardly better than the best constant."""
         found, truth = self.indicators(output), self.indicators(target)
-        share = truth.mean(axis=0)
+        share = np.average(truth, axis=0, weights=weight)
         if share.max() == 1 or share.min() == 1:
             return False
-        return bool((found == truth).mean() <= np.maximum(share, 1 - share).mean())
+        right = np.average(found == truth, axis=0, weights=weight)
+        return bool(right.mean() <= np.maximum(share, 1 - share).mean())
 
     @abstractmethod
     def strata(self, target: NDArray) -> NDArray | None:

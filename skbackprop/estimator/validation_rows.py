@@ -10,6 +10,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
 from ..network.objective import Batch
+from ..training.fingerprint import fingerprint
 from ..training.process_group import Rows
 from ..training.trainer import Validation
 from .fitted_network import twin_of
@@ -22,7 +23,18 @@ __all__ = ["arrange_rows", "order_rows"]
 def arrange_rows(estimator, call, start):
     """Decide which rows train, and which are looked at; return the latter, or None."""
     hyper, state = start.hyper, start.state
+    mark = None if call.is_chunk else fingerprint(*start.data)
+    if not call.is_chunk and _differs(start.rows.group, mark, state.data_mark):
+        _begin_anew(estimator, state)
+        state.n_rows = 0  # so that rows are set aside and ordered anew, too
+    state.data_mark = mark
     validation = _given_validation(estimator, call, start)
+    given_mark = None
+    if validation is not None:
+        given_mark = fingerprint(validation.X, *validation.data[1:])
+    if _differs(start.rows.group, given_mark, state.validation_mark):
+        _begin_anew(estimator, state)
+    state.validation_mark = given_mark
     if not hyper.is_stochastic:
         refuse_what_lbfgs_ignores(estimator, hyper, validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
@@ -36,6 +48,17 @@ def arrange_rows(estimator, call, start):
     return _validation(estimator, start, start.rows.y[rows], set_aside)
 
 
+def _differs(group, mark, before):
+    """Say whether data have another fingerprint than those before, in any process."""
+    return bool(group.gather(np.array([mark != before])).any())
+
+
+def _begin_anew(estimator, state):
+    """Forget what was measured on other data."""
+    state.begin_anew()
+    estimator.best_validation_score_ = None
+
+
 def order_rows(estimator, start, splits):
     """Set the order of the training rows; keep it while nothing changed."""
     state, n_rows = start.state, start.rows.n_all
@@ -46,8 +69,13 @@ def order_rows(estimator, start, splits):
     state.begin_order(n_rows)
     if splits:
         strata = estimator._strata(start.rows, start.data.target)
+        weight = start.rows.of_all(start.data.sample_weight)
+        counted = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
         fraction = start.hyper.validation_fraction
-        state.order, state.validation_rows = split_rows(n_rows, strata, fraction, state.rng)
+        train, state.validation_rows = split_rows(counted, strata, fraction, state.rng)
+        if len(counted) < n_rows:  # rows without weight train, to no effect
+            train = np.concatenate([train, np.setdiff1d(np.arange(n_rows), counted)])
+        state.order = train
 
 
 def _given_validation(estimator, call, start):
@@ -94,7 +122,7 @@ def _validation(estimator, start, y, data):
             return -loss
         return group.broadcast(_scored_by(estimator, scoring, start.state, y, of_all))
 
-    return Validation(X=data.X, data=of_all, score=score, group=group)
+    return Validation(X=data.X, data=of_all, score=score, scoring=scoring, group=group)
 
 
 def _scored_by(estimator, scoring, state, y, data):
@@ -113,33 +141,36 @@ def _scored_by(estimator, scoring, state, y, data):
 
 
 def split_rows(
-    n_rows: int,
+    rows: NDArray,
     labels: NDArray | None,
     fraction: float,
     rng: np.random.RandomState,
 ) -> tuple[NDArray, NDArray]:
-    """Split row numbers into training and validation rows.
+    """Split the numbers of rows that count into training and validation rows.
 
-    The validation part has `fraction` of the rows, at least one per class and at least
-    two. The split is stratified by `labels` (None: never) wherever every class has two
-    members and both parts have room for all classes.
+    The validation part has `fraction` of them, at least one per class and at least two.
+    The split is stratified by `labels` of all rows (None: never) wherever every class has
+    two members and both parts have room for all classes.
     """
+    if fraction == 0:
+        raise ValueError(
+            "validation_fraction=0.0 sets no rows aside, and early_stopping=True needs "
+            "some to watch. Use a fraction such as 0.1, or pass X_val and y_val to fit."
+        )
+    stratify = labels = None if labels is None else labels[rows]
     n_classes = 0 if labels is None else len(np.unique(labels))
-    n_validation = max(ceil(fraction * n_rows), n_classes, 2)
-    n_train = n_rows - n_validation
+    n_validation = max(ceil(fraction * len(rows)), n_classes, 2)
+    n_train = len(rows) - n_validation
     if n_train < 1:
         raise ValueError(
             f"early_stopping=True sets {n_validation} rows aside for validation, which "
-            f"leaves none to train on: got n_samples={n_rows}. Use more data or "
-            "early_stopping=False."
+            f"leaves none to train on: got n_samples={len(rows)} rows with a positive "
+            "weight. Use more data or early_stopping=False."
         )
-    stratify = labels
     if labels is not None:
         counts = np.unique(labels, return_counts=True)[1]
         if counts.min() < 2 or min(n_train, n_validation) < len(counts):
             stratify = None
     return tuple(
-        train_test_split(
-            np.arange(n_rows), test_size=n_validation, random_state=rng, stratify=stratify
-        )
+        train_test_split(rows, test_size=n_validation, random_state=rng, stratify=stratify)
     )

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from ..activations import Identity
 from ..network.objective import Objective
 
 __all__ = ["a_part_of", "diagnose"]
 
 SCALE_RATIO = 1e3
+LARGE_TARGET, SMALL_SPREAD = 10, 0.1
 LARGEST_PART = 65_536  # parameters
 
 
@@ -21,13 +23,24 @@ def a_part_of(vector: NDArray) -> NDArray:
     return vector[:: max(1, len(vector) // LARGEST_PART)]
 
 
-def diagnose(
-    objective: Objective, vector: NDArray, before: NDArray, X: NDArray
-) -> Iterator[str]:
-    """Yield a sentence for everything that explains why a training came to little.
+def describe_rise(losses: list[float], is_poor: bool) -> list[str]:
+    """Return a sentence if the loss rose, for a poor fit at all, else by as much again."""
+    first, last = losses[0], losses[-1]
+    if last - first <= (0 if is_poor else abs(first)):
+        return []
+    return [
+        f"The loss rose from {first:.3g} to {last:.3g} in {len(losses)} epochs. Try a "
+        "smaller learning rate, scale the inputs, or set clip_norm."
+    ]
 
-    `before` is a part of the parameters it started from, `X` rows that it predicts hardly
-    better than a constant would.
+
+def diagnose(
+    objective: Objective, vector: NDArray, before: NDArray, X: NDArray, target: NDArray
+) -> Iterator[str]:
+    """Yield a sentence for each known cause of a fit that is no better than a constant.
+
+    `before` is a part of the parameters it started from; `X` and `target` are rows that
+    were trained on.
     """
     if np.abs(a_part_of(vector) - before).max() <= 1e-6 * np.abs(before).max():
         yield (
@@ -35,6 +48,7 @@ def diagnose(
             "the largest. Increase the learning rate, or train for more epochs."
         )
     yield from _dead_layers(objective, vector, X)
+    yield from _target_scale(objective, target)
     if _is_constant(objective.output(vector, X)):
         yield (
             "The network predicts the same for every row. Scale the inputs and, for a "
@@ -58,6 +72,19 @@ def _dead_layers(objective, vector, X):
                 "every row, so nothing below them can learn. Try a smaller learning rate, "
                 "scaled inputs, or activation='leaky_relu'."
             )
+
+
+def _target_scale(objective, target):
+    """Yield a sentence if y is too large or too small for outputs that begin near 0."""
+    if not isinstance(getattr(objective.loss, "link", None), Identity):
+        return
+    mean, spread = float(np.abs(target.mean(axis=0)).max()), target.std(axis=0)
+    if max(mean, spread.max()) > LARGE_TARGET or spread.min() < SMALL_SPREAD:
+        yield (
+            f"y has mean {mean:.3g} and standard deviation {spread.max():.3g}, but outputs "
+            "begin near 0 and move in steps of about the learning rate. Scale y: "
+            "TransformedTargetRegressor(regressor, transformer=StandardScaler())."
+        )
 
 
 def _is_constant(output):

@@ -18,8 +18,9 @@ class Patience(Spec):
     """Stop after more than `patience` epochs without an improvement of `tol`.
 
     What is watched is a merit, larger is better: a validation score, or minus the
-    training loss. A schedule that reacts gets its turn first: as long as it lowers the
-    learning rate, training goes on.
+    training loss. An equal one is no improvement, and neither is one that is not a number.
+    A schedule that reacts gets its turn first: as long as it lowers the learning rate,
+    training goes on.
     """
 
     tol: float
@@ -28,8 +29,10 @@ class Patience(Spec):
 
     def watch(self, merit: float, state: State) -> None:
         """Count the epochs without improvement; keep the best parameters if asked to."""
-        state.n_stale = state.n_stale + 1 if merit < state.best + self.tol else 0
-        if merit > state.best:
+        is_better = merit > state.best
+        improves = is_better and merit >= state.best + self.tol
+        state.n_stale = 0 if improves else state.n_stale + 1
+        if is_better:
             state.best = merit
             if self.keep_best and state.best_vector is not None:
                 state.best_vector[...] = state.vector

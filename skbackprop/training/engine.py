@@ -9,7 +9,7 @@ from typing import Protocol
 from numpy.typing import NDArray
 
 from ..network.objective import Batch
-from .state import Plan, State
+from .state import DivergenceError, Plan, State
 
 __all__ = ["Damage", "Engine", "check_finite"]
 
@@ -45,9 +45,9 @@ class Engine(Protocol):
 
 
 def check_finite(loss: float, state: State, learning_rate: float) -> None:
-    """Raise ValueError when the loss of the step under way is not a finite number."""
+    """Raise DivergenceError when the loss of the step under way is not a finite number."""
     if not math.isfinite(loss):
-        raise ValueError(
+        raise DivergenceError(
             f"Training diverged: the loss became {loss} in epoch {state.epoch + 1}, "
             f"step {state.step + 1}, with a learning rate of {learning_rate:g}. Try a "
             "smaller learning rate, scale the inputs (for example with StandardScaler), "

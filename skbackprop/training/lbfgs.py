@@ -12,7 +12,7 @@ from ..network.objective import Batch
 from ..rule import INFINITY, Spec, number, spec
 from .engine import Engine
 from .loop import EpochReport
-from .state import Plan, State
+from .state import DivergenceError, Plan, State
 
 __all__ = ["LBFGS"]
 
@@ -66,7 +66,7 @@ class LBFGS(Spec):
                 callback=report,
             )
         if not np.isfinite(result.fun):
-            raise ValueError(
+            raise DivergenceError(
                 f"Training diverged: L-BFGS ended with a loss of {result.fun} after "
                 f"{result.nit} iterations. Scale the inputs and y (for example with "
                 "StandardScaler), or try a stochastic solver."

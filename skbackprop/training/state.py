@@ -12,7 +12,11 @@ from ..network.network import Network
 from ..network.objective import Objective
 from ..schedules import Schedule
 
-__all__ = ["Plan", "State"]
+__all__ = ["DivergenceError", "Plan", "State"]
+
+
+class DivergenceError(ValueError):
+    """A loss or a parameter of a training is not a finite number."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -59,6 +63,8 @@ class State:
     mean_class_weight: float = 0.0  # of the rows of the last `fit` and all chunks since
     weight_of_chunks: float = 0.0  # the sum of their sample weights
     engine: str | None = None  # the name of what trained last, so that it goes on
+    data_mark: int | None = None  # fingerprints of what `best` and the like are measured on
+    validation_mark: int | None = None
 
     @classmethod
     def resume(cls, values: dict[str, Any]) -> State:
@@ -138,6 +144,16 @@ class State:
         if plan.objective.network.has_dropout and self.dropout_seed is None:
             self.dropout_seed = int(self.rng.randint(2**32, dtype=np.uint32))
 
+    def begin_anew(self) -> None:
+        """Forget what was measured on other data, in place; the parameters stay."""
+        self.best, self.n_stale, self.best_vector = -np.inf, 0, None
+        self.schedule_memory = {"factor": 1.0}
+
+    def fall_back(self) -> None:
+        """Go back to the best parameters, in place; the optimizer begins anew."""
+        self.vector[...] = self.best_vector
+        self.optimizer_memory, self.n_stale = {}, 0
+
     def watch(self, score: bool) -> None:
         """Say what `best` will mean; a score and a loss cannot be compared. In place."""
         if score != self.watches_score:
@@ -152,11 +168,16 @@ class State:
         for array in (self.vector, *self.optimizer_memory.values()):
             if not np.isfinite(array).all():
                 what = "weights" if array is self.vector else "moments of the gradient"
-                raise ValueError(
+                raise DivergenceError(
                     f"Training diverged: after epoch {self.epoch} the {what} are not "
                     "finite. Try a smaller learning rate, scale the inputs (for example "
                     "with StandardScaler), or set clip_norm."
                 )
+
+    @property
+    def predicting_vector(self) -> NDArray:
+        """The parameters that predict: the best ones where they are kept."""
+        return self.vector if self.best_vector is None else self.best_vector
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""

@@ -15,19 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.objective import Batch
-from .diagnostics import a_part_of, diagnose
+from .diagnostics import a_part_of, describe_rise, diagnose
 from .early_stopping import Patience, reached
 from .engine import Engine
 from .lbfgs import LBFGS
 from .loop import EpochReport, train
 from .process_group import SINGLE, ProcessGroup
 from .rollback import Snapshot
-from .state import Plan, State
+from .state import DivergenceError, Plan, State
 
 __all__ = ["History", "Trainer", "Validation", "as_if_stopped", "conclusions"]
 
 DIAGNOSED_ROWS = 300  # enough to see what is wrong, and cheap beside an epoch
 REMEDY = "Increase max_iter, scale the inputs, or try another learning rate."
+NO_CAUSE = (
+    "The network predicts no better than a constant. Try another learning rate, a larger "
+    "network or a larger n_iter_no_change; or y does not depend on X."
+)
 REMEDY_LBFGS = "Increase max_iter or max_fun, or scale the inputs and y."
 
 
@@ -41,6 +45,7 @@ class History:
     validation_scores: list[float] | None = None
     validation_loss_curve: list[float] | None = None
     best_validation_score: float | None = None
+    n_epochs_before: int = 0  # that are counted with these
 
     CURVES = (
         *("loss_curve", "learning_rate_curve"),
@@ -48,13 +53,18 @@ class History:
     )
 
     @classmethod
-    def begin(cls, validates: bool, best_validation_score: float | None) -> History:
+    def begin(
+        cls, validates: bool, best_validation_score: float | None, n_epochs_before: int = 0
+    ) -> History:
         """Return one without epochs, for a training that goes on from the given score."""
         if not validates:
-            return cls()
+            return cls(n_epochs_before=n_epochs_before)
         best = -np.inf if best_validation_score is None else best_validation_score
         return cls(
-            validation_scores=[], validation_loss_curve=[], best_validation_score=best
+            validation_scores=[],
+            validation_loss_curve=[],
+            best_validation_score=best,
+            n_epochs_before=n_epochs_before,
         )
 
     def record(self, report: EpochReport) -> None:
@@ -83,11 +93,17 @@ class History:
 
     @property
     def best_score(self) -> float | None:
-        """The best validation score, those before this history counted."""
+        """The best validation score that is a number, those before this history counted."""
         best = self.best_validation_score
         if best is None or not self.validation_scores:
             return best
-        return max(best, *self.validation_scores)
+        best = max(best, *(s for s in self.validation_scores if np.isfinite(s)), -np.inf)
+        return best if np.isfinite(best) else np.nan
+
+    @property
+    def n_epochs(self) -> int:
+        """The number of epochs, those before this history counted where they are."""
+        return self.n_epochs_before + len(self.loss_curve)
 
 
 def conclusions(state: State, history: History) -> dict[str, Any]:
@@ -97,7 +113,7 @@ def conclusions(state: State, history: History) -> dict[str, Any]:
         "loss_": history.loss,
         "best_loss_": None if state.watches_score else -state.best,
         "best_validation_score_": history.best_score,
-        "n_iter_": state.epoch,
+        "n_iter_": history.n_epochs,
         "t_": state.samples_seen,
         "_state": state.to_dict(),
     }
@@ -117,6 +133,7 @@ class Validation:
     X: Any  # the rows held here
     data: Batch  # of all rows; X only where a scorer wants it
     score: Callable[[NDArray, float], float]  # of the net input of the output, and loss
+    scoring: Any  # what the score is called by
     group: ProcessGroup = SINGLE
 
     def evaluate(self, plan: Plan, state: State) -> tuple[float, float]:
@@ -124,6 +141,27 @@ class Validation:
         z = self.group.gather(plan.objective.net_output(state.vector, self.X))
         loss = plan.objective.loss_of(z, self.data)
         return loss, self.score(z, loss) if np.isfinite(z).all() else np.nan
+
+    def check_first(self, loss: float, score: float) -> None:
+        """Raise ValueError where the first score leaves no room for a better one."""
+        if np.isfinite(score):
+            return
+        if not np.isfinite(loss):
+            raise DivergenceError(
+                f"Training diverged: the loss of the validation rows became {loss} in the "
+                "first epoch. Try a smaller learning rate, scale the inputs (for example "
+                "with StandardScaler), or set clip_norm to bound the gradient."
+            )
+        n_rows = len(self.data.target)
+        n_targets = len(np.unique(self.data.target, axis=0))
+        raise ValueError(
+            f"Early stopping watches the validation score, scoring={self.scoring!r}, and "
+            f"it is {score} in the first epoch, so that no later one is better. Of "
+            f"{n_rows} validation row{'s' * (n_rows > 1)} there are {n_targets} different "
+            f"target{'s' * (n_targets > 1)}; most scores need two or more, and those of "
+            "classes need every class. Pass other validation rows, a larger "
+            "validation_fraction, or scoring='loss'."
+        )
 
 
 def never() -> bool:
@@ -161,7 +199,7 @@ class Trainer:
     history: History
     patience: Patience
     max_iter: int
-    is_poor: Callable[[NDArray, NDArray], bool]  # an output beside its target
+    is_poor: Callable[..., bool]  # an output beside its target, and the rows' weights
     target_loss: float | None = None
     validation: Validation | None = None
     callbacks: Any = field(default_factory=NoCallbacks)
@@ -191,7 +229,18 @@ class Trainer:
         try:
             is_whole = isinstance(self.plan.optimizer, LBFGS)
             complaint = self._minimize() if is_whole else self._iterate()
-            return [*complaint, *self._complain_of_rate(), *self._diagnose(before)]
+            self.state.check_finite()
+            causes = self._diagnose(before)
+            says = [
+                *complaint,
+                *self._complain_of_rate(),
+                *self._complain_of_scores(),
+                *describe_rise(self.history.loss_curve, is_poor=causes is not None),
+                *(causes or ()),
+            ]
+            return [NO_CAUSE] if causes is not None and not says else says
+        except DivergenceError:
+            return [self._keep_the_best(), *(self._diagnose(before) or ())]
         except KeyboardInterrupt:
             n_epochs = self.snapshot.restore()
             if n_epochs == 0 or self.group.size > 1:
@@ -202,6 +251,24 @@ class Trainer:
                 "Training interrupted by user: it stopped with the parameters of epoch "
                 f"{self.state.epoch}, the last complete one."
             ]
+
+    def _keep_the_best(self):
+        """End a training that diverged with its best epoch, or raise if there is none."""
+        state, epoch = self.state, self.state.epoch + 1
+        n_epochs = self.snapshot.restore()
+        if n_epochs == 0 or not state.watches_score or not np.isfinite(state.best):
+            raise  # the error that is handled
+        self.history.cut(n_epochs)
+        state.fall_back()
+        scores = self.history.validation_scores
+        best = "an earlier fit"
+        if state.best in scores:
+            best = f"epoch {state.epoch - len(scores) + scores.index(state.best) + 1}"
+        return (
+            f"Training diverged in epoch {epoch}: it ended with the parameters of {best}, "
+            f"whose validation score of {state.best:.6g} is the best. Try a smaller "
+            "learning rate, scale the inputs, or set clip_norm."
+        )
 
     def _iterate(self):
         """Train epoch by epoch; return the complaint that only `max_iter` ended it."""
@@ -235,6 +302,17 @@ class Trainer:
             "Give the schedule more epochs or a floor, or train for fewer."
         ]
 
+    def _complain_of_scores(self):
+        """Return a sentence if early stopping had to do without some scores."""
+        scores = self.history.validation_scores
+        n_bad = 0 if scores is None else np.count_nonzero(~np.isfinite(scores))
+        if n_bad == 0 or not self.state.watches_score:
+            return []
+        return [
+            f"The validation score was not a number in {n_bad} of {len(scores)} epochs, "
+            "which counted as no improvement."
+        ]
+
     def _is_over(self, report):
         """Watch an epoch and keep its end; say whether training should stop after it."""
         is_over = self.group.broadcast(self._watch(report))
@@ -265,6 +343,8 @@ class Trainer:
         if self.validation is None:
             return -report.loss
         loss, score = self.validation.evaluate(self.plan, self.state)
+        if self.state.watches_score and self.state.best == -np.inf:
+            self.validation.check_first(loss, score)
         self.history.record_validation(loss, score)
         if speaks:
             self._say(f"Validation score: {score:f}")
@@ -275,12 +355,14 @@ class Trainer:
             print(sentence)
 
     def _diagnose(self, before):
-        """Return sentences on what went wrong, if the network is hardly of any use."""
+        """Return the causes of a network that is hardly of any use, else None."""
         n_rows, gather = self.group.shard(self.data.X.shape[0]).n_all, self.group.gather
         rows = slice(None, None, max(1, n_rows // DIAGNOSED_ROWS))
-        X, target = gather(self.data.X[rows]), gather(self.data.target[rows])
-        objective, vector = self.plan.objective, self.state.vector
+        X, target, weight = (gather(a if a is None else a[rows]) for a in self.data)
+        if weight is not None and not weight.any():
+            return None
+        objective, vector = self.plan.objective, self.state.predicting_vector
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
-            if not self.is_poor(objective.output(vector, X), target):
-                return []
-            return list(diagnose(objective, vector, before, X))
+            if not self.is_poor(objective.output(vector, X), target, weight):
+                return None
+            return list(diagnose(objective, vector, before, X, target))
