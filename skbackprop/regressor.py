@@ -207,10 +207,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         The largest of `validation_scores_`.
 
     n_iter_ : int
-        Number of epochs of the whole training, over all calls that continued it.
+        Number of epochs of the last `fit`; after `partial_fit` of the whole training.
 
     t_ : int
-        Number of samples seen by a stochastic solver, ``n_iter_`` times the training rows.
+        Number of samples seen by a stochastic solver, over the whole training.
 
     n_layers_ : int
         Number of layers, input and output included.

@@ -23,18 +23,9 @@ __all__ = ["arrange_rows", "order_rows"]
 def arrange_rows(estimator, call, start):
     """Decide which rows train, and which are looked at; return the latter, or None."""
     hyper, state = start.hyper, start.state
-    mark = None if call.is_chunk else fingerprint(*start.data)
-    if not call.is_chunk and _differs(start.rows.group, mark, state.data_mark):
-        _begin_anew(estimator, state)
-        state.n_rows = 0  # so that rows are set aside and ordered anew, too
-    state.data_mark = mark
     validation = _given_validation(estimator, call, start)
-    given_mark = None
-    if validation is not None:
-        given_mark = fingerprint(validation.X, *validation.data[1:])
-    if _differs(start.rows.group, given_mark, state.validation_mark):
-        _begin_anew(estimator, state)
-    state.validation_mark = given_mark
+    if not call.is_chunk:
+        _notice_other_data(estimator, start, validation)
     if not hyper.is_stochastic:
         refuse_what_lbfgs_ignores(estimator, hyper, validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
@@ -48,15 +39,22 @@ def arrange_rows(estimator, call, start):
     return _validation(estimator, start, start.rows.y[rows], set_aside)
 
 
-def _differs(group, mark, before):
-    """Say whether data have another fingerprint than those before, in any process."""
-    return bool(group.gather(np.array([mark != before])).any())
-
-
-def _begin_anew(estimator, state):
-    """Forget what was measured on other data."""
-    state.begin_anew()
-    estimator.best_validation_score_ = None
+def _notice_other_data(estimator, start, validation):
+    """Forget what was measured on other rows than these, in any process."""
+    state, before = start.state, (start.state.data_mark, start.state.validation_mark)
+    state.data_mark, state.validation_mark = fingerprint(*start.data), None
+    if validation is not None:
+        state.validation_mark = fingerprint(validation.X, *validation.data[1:])
+    if state.epoch == 0:
+        return
+    now = state.data_mark, state.validation_mark
+    differ = np.array([one != other for one, other in zip(now, before, strict=True)])
+    differ = start.rows.of_all(differ[np.newaxis]).any(axis=0)
+    if differ.any():
+        state.begin_anew()
+        estimator.best_validation_score_ = None
+    if differ[0] and state.validation_rows is not None:
+        state.n_rows = 0  # so that rows are set aside anew, too
 
 
 def order_rows(estimator, start, splits):
@@ -69,7 +67,7 @@ def order_rows(estimator, start, splits):
     state.begin_order(n_rows)
     if splits:
         strata = estimator._strata(start.rows, start.data.target)
-        weight = start.rows.of_all(start.data.sample_weight)
+        weight = start.rows.of_all(start.data.weight)
         counted = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
         fraction = start.hyper.validation_fraction
         train, state.validation_rows = split_rows(counted, strata, fraction, state.rng)

@@ -358,7 +358,8 @@ class Trainer:
         """Return the causes of a network that is hardly of any use, else None."""
         n_rows, gather = self.group.shard(self.data.X.shape[0]).n_all, self.group.gather
         rows = slice(None, None, max(1, n_rows // DIAGNOSED_ROWS))
-        X, target, weight = (gather(a if a is None else a[rows]) for a in self.data)
+        part = Batch(*(gather(a if a is None else a[rows]) for a in self.data))
+        X, target, weight = part.X, part.target, part.weight
         if weight is not None and not weight.any():
             return None
         objective, vector = self.plan.objective, self.state.predicting_vector
