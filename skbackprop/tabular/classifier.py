@@ -155,9 +155,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     Notes
     -----
-    Categories of fewer than 5 rows are taken together; one that was never seen belongs to
-    them, or to none. A missing value is the median of its column with an indicator beside
-    it, where there were any in `fit`, and a category of its own among categories.
+    Categories of fewer than 5 rows are taken together, as are all but the 255 most frequent
+    of a column; one that was never seen belongs to them, or to none. Each category is a
+    column of the matrix that members see. A missing value is the median of its column with
+    an indicator beside it, where there were any in `fit`, and a category of its own among
+    categories.
 
     A class of a single row is held out from one member, which then knows of the class but
     has seen no row of it.
@@ -373,7 +375,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         here are outside the theorem: members are stopped by their own folds, which makes
         held-out probabilities look slightly better than those of new rows, and new rows
         from elsewhere are not covered by anything. With `n_members` at 1 it is split
-        conformal prediction, whose bound is `coverage` itself.
+        conformal prediction, whose bound is `coverage` itself. For a `cv` that does not
+        hold every row out once no bound is known.
 
         Rows count the same here, whatever their weights; those of weight 0 do not.
         """
