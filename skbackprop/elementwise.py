@@ -44,7 +44,7 @@ ALLOWED = (
 )
 
 
-OPERATORS = {
+OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     **{ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul},
     **{ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod},
     **{ast.Pow: operator.pow, ast.USub: operator.neg, ast.UAdd: operator.pos},
@@ -308,5 +308,5 @@ def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
             left, right = node.left, node.right
         case ast.Compare():
             left, right = node.left, node.comparators[0]
-    kind = type(getattr(node, "op", None) or node.ops[0])
-    return OPERATORS[kind](evaluate(left, names), evaluate(right, names))
+    kind = node.ops[0] if isinstance(node, ast.Compare) else node.op
+    return OPERATORS[type(kind)](evaluate(left, names), evaluate(right, names))
