@@ -267,7 +267,7 @@ def test_nothing_is_compiled_twice_but_for_the_two_precisions(X, y):
         for depth in range(4):
             fitted("numba", read_only(X.astype(dtype)), y, hidden_layer_sizes=(3,) * depth)
             fitted("numba", X.astype(dtype, order="F"), y, activation="relu", solver="sgd")
-    assert len(run_epoch.signatures) <= 2
+    assert len(run_epoch.signatures) <= 4  # with and without coded columns
 
 
 # -- rules of one's own ----------------------------------------------------------------

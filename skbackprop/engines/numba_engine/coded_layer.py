@@ -11,7 +11,6 @@ batch sorted by place, both are one walk over places and rows with a running sum
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -53,15 +52,15 @@ class Coded(NamedTuple):
     dense_weights: NDArray  # (n_dense, n_units) those of the other columns, or gradient
 
 
-def code(X: NDArray, batch_size: int, n_units: int) -> tuple[NDArray, Coded]:
-    """Return X without its coded columns, and these; all of X where a product is faster."""
+def code(X: NDArray, batch_size: int, n_units: int) -> tuple[NDArray, Coded | None]:
+    """Return X without its coded columns, and these; None where a product is faster."""
     narrowest = max(NARROWEST, FEWEST_WEIGHTS // n_units)
     if batch_size < FEWEST_ROWS or X.shape[1] < narrowest:
-        return X, _no_code(X.dtype)
+        return X, None
     groups = find_groups(X, narrowest)
     n_sorted = batch_size * len(groups.first)
     if n_sorted == 0:
-        return X, _no_code(X.dtype)
+        return X, None
     place, number = encode(X, groups)
     first_cell = np.cumsum(groups.width) - groups.width
     coded = Coded(
@@ -75,14 +74,6 @@ def code(X: NDArray, batch_size: int, n_units: int) -> tuple[NDArray, Coded]:
         dense_weights=np.empty((len(groups.dense), n_units), X.dtype),
     )
     return X[:, groups.dense], coded
-
-
-@lru_cache
-def _no_code(dtype):
-    groups = Groups(*(np.empty(0, np.int64) for _ in Groups._fields))
-    no_cell, no_number = np.empty((0, 0), np.int32), np.empty((0, 0), dtype)
-    none, no_row = np.empty(0, np.int64), np.empty(0, dtype)
-    return Coded(groups, none, no_cell, no_number, none, none, no_row, no_number)
 
 
 @kernel

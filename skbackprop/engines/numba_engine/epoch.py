@@ -10,8 +10,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .coded_layer import sort_batch
 from .compilation import ENGINE, OPTIONS, glue, kernel
+from .first_layer import begin_batch
 from .layers import backward, forward
 from .losses import fill_losses, weigh
 from .numerics import in_precision_of
@@ -36,8 +36,7 @@ def gather(rows, batch, work):
     target = matrix(work, rows.batch_target, n_rows, rows.target.shape[1])
     share = work[rows.share : rows.share + n_rows]
     weight_sum, one = 0.0, type(work[0])(1)
-    if len(rows.coded.cell) > 0:
-        sort_batch(rows.coded, batch)
+    begin_batch(rows.coded, batch)
     is_weighted, has_classes = len(rows.sample_weight) > 0, len(rows.class_weight) > 0
     for i in range(n_rows):
         row, next_row = batch[i], batch[min(i + AHEAD, n_rows - 1)]

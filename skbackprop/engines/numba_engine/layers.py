@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .activations import activate, differentiate
-from .coded_layer import add_coded_product, dense_part, fill_coded_gradient
 from .compilation import glue
 from .dropout import silence
+from .first_layer import first_gradient, first_product
 from .products import (
     left_transposed_product,
     matrix,
@@ -28,11 +28,11 @@ def forward(layers, coded, n_rows, vector, work, seed, step):
         bias = vector[layer.bias : layer.bias + layer.n_units]
         net_input = matrix(work, layer.net_input, n_rows, layer.n_units)
         activated = matrix(work, layer.activated, n_rows, layer.n_units)
-        is_coded = i == 0 and len(coded.cell) > 0
-        dense = dense_part(coded, weights) if is_coded else weights
-        product(matrix(work, layer.below, n_rows, len(dense)), dense, net_input)
-        if is_coded:
-            add_coded_product(coded, weights, net_input)
+        if i == 0:
+            first_product(coded, layer, n_rows, weights, work, net_input)
+        else:
+            below = matrix(work, layer.below, n_rows, layer.n_inputs)
+            product(below, weights, net_input)
         size = max(1, BLOCK // layer.n_units)
         for start in range(0, n_rows, size):
             z, a = net_input[start : start + size], activated[start : start + size]
@@ -61,13 +61,11 @@ def backward(layers, coded, n_rows, vector, work, gradient):
             differentiate(layer, saved[start : start + size], rows)
             add_rows(rows, of_bias)
         of_weights = matrix(gradient, layer.weights, layer.n_inputs, layer.n_units)
-        is_coded = i == 0 and len(coded.cell) > 0
-        of_dense = coded.dense_weights if is_coded else of_weights
-        below = matrix(work, layer.below, n_rows, len(of_dense))
-        left_transposed_product(below, delta, of_dense)
-        if is_coded:
-            fill_coded_gradient(coded, delta, of_weights)
-        if i > 0:
+        if i == 0:
+            first_gradient(coded, layer, n_rows, delta, work, of_weights)
+        else:
+            below = matrix(work, layer.below, n_rows, layer.n_inputs)
+            left_transposed_product(below, delta, of_weights)
             weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)
             below_delta = matrix(work, layers[i - 1].delta, n_rows, layer.n_inputs)
             right_transposed_product(delta, weights, below_delta)

@@ -105,7 +105,7 @@ class Rows(NamedTuple):
     """The data, and where a batch of it is gathered in `work`."""
 
     X: NDArray  # without the columns that are coded
-    coded: Coded
+    coded: Coded | None
     target: NDArray
     sample_weight: NDArray  # empty: all rows count the same
     class_weight: NDArray  # empty: all classes do
