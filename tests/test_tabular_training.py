@@ -13,7 +13,12 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.utils.fixes import parse_version
 from test_tabular import each, few, mixed, output
@@ -286,6 +291,13 @@ def test_it_is_blended_with_trees():
     both = VotingRegressor([("net", net), ("trees", trees)], weights=[2, 1]).fit(X, y)
     by_hand = (2 * net.fit(X, y).predict(X) + trees.fit(X, y).predict(X)) / 3
     assert_allclose(both.predict(X), by_hand, rtol=1e-12)
+    X, y = mixed(TabularClassifier)
+    X = X.assign(town=X["town"].astype("category"))
+    net, trees = few(TabularClassifier), HistGradientBoostingClassifier(max_iter=5)
+    pair = [("net", net), ("trees", trees)]
+    both = VotingClassifier(pair, voting="soft", weights=[2, 1]).fit(X, y)
+    by_hand = (2 * net.fit(X, y).predict_proba(X) + trees.fit(X, y).predict_proba(X)) / 3
+    assert_allclose(both.predict_proba(X), by_hand, rtol=1e-12)
 
 
 @each
