@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from sklearn.datasets import make_moons
 from sphinx.util import logging
 
 ROOT = Path(__file__).parents[1]
@@ -39,12 +40,18 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
+# what is copied runs: no prompts, no output
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
 exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 nitpicky = False
 default_role = "literal"
+smartquotes = False  # identifiers and strings are pasted into programs
 myst_heading_anchors = 3
 
 # -- the reference ---------------------------------------------------------------------
@@ -53,6 +60,7 @@ autosummary_ignore_module_all = False
 # members with a docstring: the methods of a rule are described in its protocol
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # what a base class describes is described there
 toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # the docstrings say more
 numpydoc_show_class_members = False
@@ -149,9 +157,21 @@ def without_arguments(app, what, name, obj, options, signature, returns):
     return ("", None) if getattr(obj, "_is_protocol", False) else None
 
 
+def write_replay(app, exception):
+    """Train the network of the home page and write its page beside the pictures."""
+    if exception is None and app.builder.format == "html":
+        X, y = make_moons(120, noise=0.2, random_state=0)
+        net = skbackprop.BackpropClassifier(
+            (5, 4), "tanh", learning_rate=0.05, batch_size=40, random_state=1
+        )
+        page = Path(app.outdir, "_static", "replay.html")
+        skbackprop.replay(net, X, y, n_epochs=60, path=page)
+
+
 def setup(app):
     app.connect("autodoc-skip-member", skip_inherited)
     app.connect("autodoc-process-signature", without_arguments)
     app.connect("source-read", adapt_markdown)
     app.connect("source-read", add_navigation)
     app.connect("env-check-consistency", check_reference)
+    app.connect("build-finished", write_replay)
