@@ -51,6 +51,7 @@ for name in (
     importlib.import_module(name)
 
 CORE = [
+    "elementwise",
     "activations",
     "conventions",
     "initializers",

@@ -120,7 +120,7 @@ def read(function: Callable[..., Any]) -> Formula:
     if not statements or not isinstance(statements[-1], ast.Return):
         raise NotElementwise(f"{name} does not end with a return.")
     assigned = tuple(_assignment(statement, name) for statement in statements[:-1])
-    value = statements[-1].value
+    value = statements[-1].value or ast.Constant(None)
     results = tuple(value.elts) if isinstance(value, ast.Tuple) else (value,)
     own = {*arguments, *(target for target, _ in assigned)}
     scope: dict[str, Any] = {}
@@ -305,8 +305,7 @@ def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.UnaryOp():
             return OPERATORS[type(node.op)](evaluate(node.operand, names))
         case ast.BinOp():
-            left, right = node.left, node.right
+            apply, sides = OPERATORS[type(node.op)], (node.left, node.right)
         case ast.Compare():
-            left, right = node.left, node.comparators[0]
-    kind = node.ops[0] if isinstance(node, ast.Compare) else node.op
-    return OPERATORS[type(kind)](evaluate(left, names), evaluate(right, names))
+            apply, sides = OPERATORS[type(node.ops[0])], (node.left, node.comparators[0])
+    return apply(*(evaluate(side, names) for side in sides))

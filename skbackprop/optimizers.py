@@ -84,8 +84,8 @@ class ElementwiseOptimizer(Elementwise):
         self, gradient: NDArray, memory: dict[str, NDArray], learning_rate: float, t: int
     ) -> None:
         known = {**memory, "learning_rate": learning_rate, "t": t}
-        step = self.step  # type: ignore[attr-defined]  # of a subclass
-        found = step(gradient, *(known[name] for name in _arguments(type(self).step)))
+        step = type(self).step  # type: ignore[attr-defined]  # of a subclass
+        found = step(self, gradient, *(known[name] for name in _arguments(step)))
         update, *remembered = found if self.memory else (found,)
         for name, array in zip(self.memory, remembered, strict=True):
             memory[name][...] = array

@@ -8,34 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from math import sqrt
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from ..activations import (
-    Elu,
-    Exponential,
-    Gelu,
-    Identity,
-    LeakyRelu,
-    Mish,
-    Relu,
-    Selu,
-    Sigmoid,
-    Silu,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from ..activations import Elu, LeakyRelu, Relu, Selu, Sigmoid, Softmax, Softplus
 from ..classifier import BackpropClassifier
+from ..elementwise import NotElementwise
 from ..estimator.fitted_model import FittedModel
 from ..estimator.labels import Binary, Multiclass, Multilabel
 from ..regressor import BackpropRegressor
 from ..rule import Spec
 from ..tabular.base import BaseTabular
+from .onnx_formula import write_formula
 from .onnx_table import inputs_of_table, write_table
 
 __all__ = ["register_converters", "to_onnx"]
@@ -43,20 +30,14 @@ __all__ = ["register_converters", "to_onnx"]
 OPSET, IR_VERSION = 13, 7  # the oldest that know all operators in the form used here
 OPSETS = {"": OPSET, "ai.onnx.ml": 2}
 
-# How a graph computes an activation from the net input z.
+# Activations for which there is one operator; the others are written as their formula.
 OPERATORS: dict[type[Spec], Callable[[Any, Any, Any], Any]] = {
-    Identity: lambda graph, z, rule: z,
     Sigmoid: lambda graph, z, rule: graph("Sigmoid", z),
-    Tanh: lambda graph, z, rule: graph("Tanh", z),
     Relu: lambda graph, z, rule: graph("Relu", z),
     LeakyRelu: lambda graph, z, rule: graph("LeakyRelu", z, alpha=float(rule.slope)),
     Elu: lambda graph, z, rule: graph("Elu", z, alpha=float(rule.alpha)),
     Selu: lambda graph, z, rule: graph("Selu", z, alpha=rule.alpha, gamma=rule.scale),
-    Gelu: lambda graph, z, rule: _gelu(graph, z),
-    Silu: lambda graph, z, rule: graph("Mul", z, graph("Sigmoid", z)),
-    Mish: lambda graph, z, rule: graph("Mul", z, graph("Tanh", graph("Softplus", z))),
     Softplus: lambda graph, z, rule: graph("Softplus", z),
-    Exponential: lambda graph, z, rule: graph("Exp", z),
     Softmax: lambda graph, z, rule: graph("Softmax", z, axis=1),
 }
 
@@ -94,9 +75,9 @@ def to_onnx(estimator: Any) -> Any:
     ImportError
         If one of these is needed and not installed.
     ValueError
-        If an activation or output activation has no ONNX operator here, because it is a
-        class of your own; for labels that no ONNX type holds exactly, such as dates; and
-        for a classifier of one class.
+        If an activation or output activation is not written as a formula, or with a
+        function that ONNX does not have; for labels that no ONNX type holds exactly,
+        such as dates; and for a classifier of one class.
 
     See Also
     --------
@@ -222,21 +203,17 @@ def _write(graph, estimator, below):
     functions.append(getattr(model.objective.loss, "link", None))
     parameters = model.network.parameters(model.vector).layers
     for (weights, bias), rule in zip(parameters, functions, strict=True):
-        if type(rule) not in OPERATORS:
+        z = graph("Add", graph("MatMul", below, weights), bias)
+        try:
+            below = OPERATORS.get(type(rule), write_formula)(graph, z, rule)
+        except NotElementwise as reason:
             raise ValueError(
                 f"No ONNX operator is known for {rule!r}, the activation of a layer of "
-                f"this {owner}. Known are those of skbackprop.activations."
-            )
-        z = graph("Add", graph("MatMul", below, weights), bias)
-        below = OPERATORS[type(rule)](graph, z, rule)
+                f"this {owner}: {reason}"
+            ) from None
     if model.labels is None:
         return [below]
     return CLASSIFY[type(model.labels)](graph, estimator, below)
-
-
-def _gelu(graph, z):
-    phi = graph("Add", graph("Erf", graph("Mul", z, [sqrt(0.5)])), [1.0])
-    return graph("Mul", graph("Mul", z, [0.5]), phi)  # Phi(z) = (1 + erf(z / sqrt(2))) / 2
 
 
 def _classify_multilabel(graph, estimator, output):

@@ -9,8 +9,10 @@ import onnx
 import onnxruntime
 import pytest
 import skl2onnx
+from numpy import where
 from numpy.testing import assert_allclose, assert_array_equal
 from rules import KINDS, classes_of
+from scipy.special import expit, ndtr
 from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -20,7 +22,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 import skbackprop.activations
 import skbackprop.losses
 from skbackprop import BackpropClassifier, BackpropRegressor, to_onnx
-from skbackprop.activations import ACTIVATIONS, Relu
+from skbackprop.activations import ACTIVATIONS, ElementwiseActivation, Relu
 from skbackprop.interop.onnx import register_converters
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, SquaredError
 
@@ -259,7 +261,68 @@ def test_skl2onnx_itself_knows_the_estimators_after_registration():
     assert_allclose([row[1] for row in by_class], proba[:, 1], **ROUNDING)
 
 
+# -- formulas of one's own -----------------------------------------------------------------
+
+
+def halved(x):
+    half = 0.5 * x
+    return +half
+
+
+@dataclass(kw_only=True)
+class Bent(ElementwiseActivation):
+    """Every operation that a graph can hold, and constants worked out before."""
+
+    slope: float = 0.3
+    is_steep: bool = True
+    saves = "net_input"
+
+    def value(self, z):
+        rate = self.slope**2 / 3
+        a = where(z >= 0, np.log1p(np.abs(z)), np.expm1(z)) * rate
+        b = np.clip(z, -1, 1) ** 2 - np.maximum(-z, 0.1) / np.sqrt(1 + z * z)
+        c = np.where((z < 0.5) & (z <= 2) | (z == 7), np.sin(z), np.minimum(z, np.cos(z)))
+        d = expit(z) if self.is_steep else z
+        return a + b + c + d * ndtr(z) + np.tanh(halved(z)) + np.sign(z)
+
+    def derivative(self, z):
+        return z > 0
+
+
+def test_formula_of_ones_own_becomes_operators():
+    for rule in Bent(), Bent(is_steep=False):
+        reg = regressor(activation=rule)
+        found = run(to_onnx(reg))["variable"]
+        assert_allclose(found[:, 0], reg.predict(X), **ROUNDING)
+
+
 # -- what is refused -----------------------------------------------------------------------
+
+
+class Root(ElementwiseActivation):
+    def value(self, z):
+        return np.cbrt(z)
+
+    def derivative(self, a):
+        return a
+
+
+def test_function_that_onnx_does_not_have_is_named():
+    with pytest.raises(ValueError, match=r"Root\(\).*ONNX has no operator for cbrt"):
+        to_onnx(regressor(activation=Root()))
+
+
+class Truncated(ElementwiseActivation):
+    def value(self, z):
+        return z % 2
+
+    def derivative(self, a):
+        return a
+
+
+def test_operation_that_onnx_does_not_have_is_named():
+    with pytest.raises(ValueError, match=r"ONNX has no operator for Mod"):
+        to_onnx(regressor(activation=Truncated()))
 
 
 @dataclass(kw_only=True)
