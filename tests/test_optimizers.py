@@ -175,6 +175,7 @@ def test_rprop_takes_a_chunk_of_partial_fit_as_its_batch(rng):
     assert not np.array_equal(classifier.coefs_[0], first)
 
 
+@pytest.mark.filterwarnings("ignore:The learning rate was 0")
 def test_rprop_stands_still_where_a_schedule_ends_at_zero(rng):
     """Its steps are multiples of the rate, which it cannot divide by here."""
     X, y = rng.standard_normal((20, 2)), np.arange(20) % 2

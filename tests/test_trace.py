@@ -152,6 +152,7 @@ def test_trace_changes_neither_the_rows_nor_the_weights_it_was_given():
     assert_array_equal(reg.coefs_[0], weights)
 
 
+@pytest.mark.usefixtures("few_epochs")
 def test_trace_after_early_stopping_starts_from_the_last_weights():
     params = {"early_stopping": True, "random_state": 0, "max_iter": 30}
     clf = BackpropClassifier((4,), engine="numpy", **params)

@@ -60,7 +60,7 @@ def fingerprint(X: Any, target: NDArray, *weights: NDArray | None) -> int:
     many = slice(None, None, max(1, len(target) // ROWS))
     parts += [array[many] for array in (target, *weights) if array is not None]
     for part in parts:
-        mark = crc32(np.ascontiguousarray(part), mark)
+        mark = crc32(np.ascontiguousarray(part).data, mark)
     return mark
 
 

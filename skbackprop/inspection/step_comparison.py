@@ -140,12 +140,12 @@ def compare_step(
             f"compare_step compares with a StepTrace. Got {type(trace).__name__}: pass "
             "what trace_step returns."
         )
-    mine = _checked(_called(mine, trace), trace)
-    compared = tuple(name for name in QUANTITIES if name in mine)
+    arrays = _checked(_called(mine, trace), trace)
+    compared = tuple(name for name in QUANTITIES if name in arrays)
     for name, layer in _in_order(len(trace.layers)):
-        if name not in mine:
+        if name not in arrays:
             continue
-        given, true = mine[name][layer], getattr(trace.layers[layer], name)
+        given, true = arrays[name][layer], getattr(trace.layers[layer], name)
         if not _same(given, true):
             return StepComparison(
                 quantity=name,

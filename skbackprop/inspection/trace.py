@@ -253,7 +253,8 @@ class TracingEngine(NumpyEngine):
         is_wanted: Callable[[int], bool] = lambda step: True,
     ):
         self.error_convention, self.is_wanted = error_convention, is_wanted
-        self.traces, self.n_rows_taken = [], 0
+        self.traces: list[StepTrace] = []
+        self.n_rows_taken = 0
 
     def take_traces(self) -> list[StepTrace]:
         """Return the traces of the last epoch."""
