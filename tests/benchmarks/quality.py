@@ -24,7 +24,7 @@ from quality_coverage import measure_coverage, report_coverage
 from quality_large import measure_large, report_large
 from quality_models import BLENDS, MODELS, REFERENCE
 from quality_report import picture, report
-from quality_tables import N_ROWS, TABLES
+from quality_tables import N_ROWS, TABLES, wanted
 from report import replace_section
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,7 +66,6 @@ def _options():
     add("--update-docs", action="store_true", help="write docs/tables.md and its picture")
     options = parser.parse_args()
     options.n_rows, options.splits = (300, 1) if options.quick else (N_ROWS, options.splits)
-    options.is_wanted = is_wanted
     if options.quick and options.update_docs:
         parser.error("a quick run is not for the docs")
     return options
@@ -80,7 +79,7 @@ def measure(options):
         if options.models is None
         or model.name.startswith((REFERENCE, *options.models.split(",")))
     ]
-    tables = [table for table in TABLES if is_wanted(table.name, options.tables)]
+    tables = wanted(TABLES, options.tables)
     results = {}
     for table, seed in product(tables, range(options.splits)):
         split = table.split(seed, options.n_rows)
@@ -100,10 +99,6 @@ def measure(options):
         "results": results,
         "reference": REFERENCE,
     }
-
-
-def is_wanted(name, wanted):
-    return wanted is None or any(text in name for text in wanted.split(","))
 
 
 def _kept(folder, model, table, seed, n_rows, split):

@@ -9,7 +9,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 
 from quality_models import CommonCategories, hist_gradient_boosting
-from quality_tables import TABLES
+from quality_tables import TABLES, wanted
 from report import markdown
 
 COVERAGE = 0.9
@@ -127,11 +127,11 @@ def measure_coverage(options):
     """Return coverage and size for each task, contestant, table and split."""
     found = {}
     for study in STUDIES:
-        wanted = [t for t in study.tables if options.is_wanted(t.name, options.tables)]
+        tables = wanted(study.tables, options.tables)
         for name in study.contestants:
             n_splits = N_SPLITS_OF_MAPIE if "MAPIE" in name else N_SPLITS
             seeds = range(1 if options.quick else n_splits)
-            for table, seed in product(wanted, seeds):
+            for table, seed in product(tables, seeds):
                 key = study.task, name, table.name, seed
                 found[key] = _kept(options.cache, study, name, table, seed)
     return found

@@ -82,3 +82,12 @@ TABLES = [
     _classification("modeldata/taxi", "tip"),
     _classification("carData/Arrests", "released"),
 ]
+
+
+def wanted(tables, texts):
+    """Return the tables whose name contains one of the texts, with commas; None: all."""
+    if texts is None:
+        return list(tables)
+    return [
+        table for table in tables if any(text in table.name for text in texts.split(","))
+    ]
