@@ -198,7 +198,7 @@ def test_target_that_is_reached_at_once_ends_after_one_epoch(Xy):
 
 def test_warm_start_ends_after_one_more_epoch_at_the_target(Xy):
     classifier = BackpropClassifier(**SMALL, target_loss=10.0, warm_start=True)
-    assert classifier.fit(*Xy).fit(*Xy).n_iter_ == 2
+    assert len(classifier.fit(*Xy).fit(*Xy).loss_curve_) == 2
 
 
 def test_partial_fit_is_one_epoch_whatever_the_target(Xy):

@@ -610,11 +610,11 @@ def test_an_interrupt_lands_between_epochs(rng):
     threading.Timer(0.3, _thread.interrupt_main).start()
     with pytest.warns(ConvergenceWarning, match="interrupted by user"):
         clf.fit(X, y)
-    assert clf.n_iter_ == len(clf.loss_curve_) > 1
+    assert clf.n_iter_ == len(clf.loss_curve_) - 1 > 0
     interrupted = parameters_of(clf)
     assert not np.array_equal(interrupted, before)
     again = BackpropClassifier(**SMALL, engine="numba").partial_fit(X, y, classes=[0, 1])
-    again.set_params(**endless | {"max_iter": clf.n_iter_ - 1}).fit(X, y)
+    again.set_params(**endless | {"max_iter": clf.n_iter_}).fit(X, y)
     assert_array_equal(parameters_of(again), interrupted)
 
 

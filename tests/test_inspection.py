@@ -54,6 +54,7 @@ def test_summary_counts_memory():
     assert summary(reg).dtype == "float32"
 
 
+@pytest.mark.usefixtures("few_epochs")
 def test_best_weights_of_early_stopping_count_as_memory():
     reg = BackpropRegressor(
         (4,), "tanh", solver="sgd", early_stopping=True, max_iter=50, tol=1, random_state=0

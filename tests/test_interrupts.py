@@ -273,7 +273,7 @@ def test_rule_that_fails_at_any_of_its_calls_loses_nothing(
             assert exception is KeyboardInterrupt
             assert any(is_equal(learnt(net), epochs) for epochs in after)
         Bomb.set(None, None)  # and it goes on as the one that nothing happened to
-        n_epochs = net.n_iter_ - earlier.n_iter_
+        n_epochs = len(net.loss_curve_) - len(earlier.loss_curve_)
         twin = make(n_epochs).fit(X, Y) if n_epochs else make()
         for each in (net, twin):
             each.set_params(max_iter=2).fit(X, Y)

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.sparse import issparse
 
 from ..activations import Identity
-from ..network.objective import Objective
+from ..network.objective import Batch, Objective
 
 __all__ = ["a_part_of", "diagnose"]
 
 SCALE_RATIO = 1e3
 LARGE_TARGET, SMALL_SPREAD = 10, 0.1
+MOST_OUTPUTS = 50  # of which the best constant is looked for
 LARGEST_PART = 65_536  # parameters
 
 
@@ -24,14 +26,31 @@ def a_part_of(vector: NDArray) -> NDArray:
 
 
 def describe_rise(losses: list[float], is_poor: bool) -> list[str]:
-    """Return a sentence if the loss rose, for a poor fit at all, else by as much again."""
+    """Return a sentence if the loss rose: by a tenth for a poor fit, else to its double."""
     first, last = losses[0], losses[-1]
-    if last - first <= (0 if is_poor else abs(first)):
+    if last - first <= abs(first) * (0.1 if is_poor else 1):
         return []
     return [
         f"The loss rose from {first:.3g} to {last:.3g} in {len(losses)} epochs. Try a "
         "smaller learning rate, scale the inputs, or set clip_norm."
     ]
+
+
+def is_no_better(objective: Objective, vector: NDArray, rows: Batch) -> bool:
+    """Say whether the loss of the rows is no smaller than that of the best constant.
+
+    The constant is a net input of the output layer that is the same for every row.
+    """
+    z = objective.net_output(vector, rows.X)
+    if z.shape[1] > MOST_OUTPUTS or not np.isfinite(z).all():
+        return True
+
+    def loss_of_constant(constant):
+        return objective.loss_of(np.tile(constant, (len(z), 1)).astype(z.dtype), rows)
+
+    start = z.mean(axis=0, dtype=float)
+    best = minimize(loss_of_constant, start, method="L-BFGS-B").fun
+    return bool(objective.loss_of(z, rows) >= best - 1e-3 * abs(best))
 
 
 def diagnose(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.objective import Batch
-from .diagnostics import a_part_of, describe_rise, diagnose
+from .diagnostics import a_part_of, describe_rise, diagnose, is_no_better
 from .early_stopping import Patience, reached
 from .engine import Engine
 from .lbfgs import LBFGS
@@ -27,6 +27,7 @@ from .state import DivergenceError, Plan, State
 __all__ = ["History", "Trainer", "Validation", "as_if_stopped", "conclusions"]
 
 DIAGNOSED_ROWS = 300  # enough to see what is wrong, and cheap beside an epoch
+COMPARED_ROWS = 5000  # on fewer the best constant fits their noise, too
 REMEDY = "Increase max_iter, scale the inputs, or try another learning rate."
 NO_CAUSE = (
     "The network predicts no better than a constant. Try another learning rate, a larger "
@@ -206,6 +207,7 @@ class Trainer:
     verbose: int = 0
     group: ProcessGroup = SINGLE
     was_interrupted: bool = field(default=False, init=False)
+    is_exhausted: bool = field(default=True, init=False)  # not ended by target or callback
 
     def run_epoch(self, rates_before: list[float]) -> list[str]:
         """Train one epoch; return what is to be said of it, in sentences.
@@ -238,7 +240,9 @@ class Trainer:
                 *describe_rise(self.history.loss_curve, is_poor=causes is not None),
                 *(causes or ()),
             ]
-            return [NO_CAUSE] if causes is not None and not says else says
+            if causes is None or says or not self.is_exhausted:
+                return says
+            return self._explain_nothing()
         except DivergenceError:
             return [self._keep_the_best(), *(self._diagnose(before) or ())]
         except KeyboardInterrupt:
@@ -291,6 +295,14 @@ class Trainer:
             return []
         return [f"L-BFGS stopped with the message {result.message!r}. {REMEDY_LBFGS}"]
 
+    def _explain_nothing(self):
+        """Return the sentence for a loss that is no better than that of a constant."""
+        with np.errstate(all="ignore"):
+            vector = self.state.predicting_vector
+            rows = self._some_rows(COMPARED_ROWS)
+            is_poor = is_no_better(self.plan.objective, vector, rows)
+        return [NO_CAUSE] if is_poor else []
+
     def _complain_of_rate(self):
         """Return a sentence if a schedule has come to 0 before the training ended."""
         rates = self.history.learning_rate_curve
@@ -324,8 +336,10 @@ class Trainer:
         self.patience.watch(self._record(report), self.state)
         if self.callbacks.end_epoch():
             self._say("A callback stopped the training.")
+            self.is_exhausted = False
             return True
         if reached(self.target_loss, report.loss):
+            self.is_exhausted = False
             self._say(f"Training loss reached target_loss={self.target_loss}: stopped.")
             return True
         if self.patience.is_over(self.plan, self.state):
@@ -354,12 +368,16 @@ class Trainer:
         if self.verbose:
             print(sentence)
 
+    def _some_rows(self, n_wanted):
+        """Return about so many rows, spread over those of all processes."""
+        n_rows, gather = self.group.shard(self.data.X.shape[0]).n_all, self.group.gather
+        rows = slice(None, None, max(1, n_rows // n_wanted))
+        return Batch(*(gather(a if a is None else a[rows]) for a in self.data))
+
     def _diagnose(self, before):
         """Return the causes of a network that is hardly of any use, else None."""
-        n_rows, gather = self.group.shard(self.data.X.shape[0]).n_all, self.group.gather
-        rows = slice(None, None, max(1, n_rows // DIAGNOSED_ROWS))
-        part = Batch(*(gather(a if a is None else a[rows]) for a in self.data))
-        X, target, weight = part.X, part.target, part.weight
+        rows = self._some_rows(DIAGNOSED_ROWS)
+        X, target, weight = rows.X, rows.target, rows.weight
         if weight is not None and not weight.any():
             return None
         objective, vector = self.plan.objective, self.state.predicting_vector
