@@ -51,6 +51,7 @@ def expected():
     return result.stdout
 
 
+@pytest.mark.slow  # CI also runs the quickstart so
 @pytest.mark.parametrize("option", ["-O", "-OO"])
 def test_without_assertions_and_docstrings_it_computes_the_same(option, expected):
     result = run(TRAIN, PACKAGE.parent, option)

@@ -160,7 +160,8 @@ def python_in_the_place_of_llvm(monkeypatch):
     monkeypatch.setattr(translation, "translate", with_attributes)
     monkeypatch.setattr(epoch, "prefetch", lambda a, row, place: None)
     monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)
-    monkeypatch.setattr(engine, "_why_not_compiled", lambda plan, data: None)
+    monkeypatch.setattr(engine, "_why_not_here", lambda: None)
+    monkeypatch.setattr(engine, "_why_not_loaded", lambda plan, data: None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", RuntimeWarning)  # of scalars that overflow

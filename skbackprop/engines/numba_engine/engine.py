@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ class NumbaEngine(Spec):
     def why_not(self, plan: Plan, data: Batch) -> str | None:
         from .translation import obstacle
 
-        return obstacle(plan, data) or _why_not_compiled(plan, data)
+        return _why_not_here() or obstacle(plan, data) or _why_not_loaded(plan, data)
 
     def pays(self, plan: Plan, data: Batch) -> bool:
         """Say whether trainings of usual length save more time than the start takes.
@@ -112,8 +113,8 @@ def _n_coded(X):
     return np.count_nonzero(np.all((right == 0) | (left == 1), axis=0))
 
 
-def _why_not_compiled(plan, data):
-    """Say in a sentence why compiled code cannot be had here; None if it can."""
+def _why_not_here():
+    """Say in a sentence why nothing can be compiled here; None if it can."""
     try:
         from numba import config
     except ModuleNotFoundError:
@@ -124,23 +125,31 @@ def _why_not_compiled(plan, data):
         )
     if config.DISABLE_JIT:
         return "The environment variable NUMBA_DISABLE_JIT keeps Numba from compiling."
-    network = plan.objective.network
-    loss = plan.objective.loss
-    rules = loss, getattr(loss, "link", None), *(lay.activation for lay in network.layers)
-    kinds = type(plan.optimizer), *map(type, rules), data.X.dtype
-    if kinds in _tried:
-        return _tried[kinds]
+    return _why_not_from_sources()
+
+
+@cache
+def _why_not_from_sources():
     source = Path(__spec__.origin or "")
-    if source.suffix != ".py" or not source.is_file():
-        return (
-            "Numba compiles source files that lie in a folder, and here skbackprop comes "
-            f"from {source}: from an archive, or without its sources."
-        )
-    _tried[kinds] = _why_not_loaded(plan, data)
-    return _tried[kinds]
+    if source.suffix == ".py" and source.is_file():
+        return None
+    return (
+        "Numba compiles source files that lie in a folder, and here skbackprop comes "
+        f"from {source}: from an archive, or without its sources."
+    )
 
 
 def _why_not_loaded(plan, data):
+    """Say why compiled code cannot be had for a plan; what was tried once is known."""
+    network, loss = plan.objective.network, plan.objective.loss
+    rules = loss, getattr(loss, "link", None), *(lay.activation for lay in network.layers)
+    kinds = type(plan.optimizer), *map(type, rules), data.X.dtype
+    if kinds not in _tried:
+        _tried[kinds] = _load(plan, data)
+    return _tried[kinds]
+
+
+def _load(plan, data):
     """Load or compile what a plan needs, by an epoch without rows; say why that fails."""
     from numba import __version__
     from numba.core.errors import NumbaError
