@@ -197,6 +197,13 @@ def test_healthy_classifier_warns_of_nothing(activation, solver):
     assert causes_of(classifier, *load_iris(return_X_y=True)) == []
 
 
+def test_lbfgs_that_begins_where_it_would_end_warns_of_nothing(X):
+    """There is no iteration, and so no loss that could have risen."""
+    regressor = BackpropRegressor((), solver="lbfgs", initializer="zeros")
+    assert warnings_of(regressor, X, np.zeros(len(X))) == []
+    assert regressor.loss_curve_ == []
+
+
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_healthy_regressor_warns_of_nothing(solver, X):
     regressor = BackpropRegressor((8,), solver=solver, learning_rate=0.02, random_state=0)

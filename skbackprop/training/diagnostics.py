@@ -27,7 +27,7 @@ def a_part_of(vector: NDArray) -> NDArray:
 
 def describe_rise(losses: list[float], is_poor: bool) -> list[str]:
     """Return a sentence if the loss rose: by a tenth for a poor fit, else to its double."""
-    first, last = losses[0], losses[-1]
+    first, last = (losses[0], losses[-1]) if losses else (0.0, 0.0)
     if last - first <= abs(first) * (0.1 if is_poor else 1):
         return []
     return [
