@@ -23,7 +23,7 @@ PUBLIC_MODULES = [
     "conventions",
     "network.dropout",
     "initializers",
-    "network.layers",
+    "network.network",
     "losses",
     "optimizers",
     "schedules",

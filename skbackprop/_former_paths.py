@@ -13,7 +13,7 @@ MOVED = {
     "displays": "inspection.displays",
     "dropout": "network.dropout",
     "gradient_check": "inspection.gradient_check",
-    "layers": "network.layers",
+    "layers": "network.network",
     "onnx_export": "interop.onnx",
     "spec": "rule",
     "trace": "inspection.trace",

@@ -29,7 +29,7 @@ from skbackprop.losses import (
     Quantile,
     SquaredError,
 )
-from skbackprop.network.layers import Dense, LayerParameters
+from skbackprop.network.network import Dense, LayerParameters
 from skbackprop.optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, Rprop
 
 TEXTBOOK = {

@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import norm
 from scipy.sparse import issparse
 
-from ..network.layers import LayerWork
-from ..network.network import Parameters
+from ..network.network import LayerWork, Parameters
 from ..network.objective import Batch, cache_blocks
 from ..rule import Spec, spec
 from ..training.engine import check_finite
 from ..training.state import Plan, State
 
-__all__ = ["NumpyEngine", "clip", "move", "training_step"]
+__all__ = ["NumpyEngine", "clip", "move"]
 
 
 @spec
@@ -40,9 +40,21 @@ class NumpyEngine(Spec):
         take_step = partial(self.take_step, plan, state, parameters, gradient)
         return partial(_run_epoch, take_step, _Batches(plan, state, data))
 
-    def take_step(self, *arguments: Any) -> float:
-        """Take a step: see `training_step`."""
-        return training_step(*arguments)
+    def take_step(
+        self,
+        plan: Plan,
+        state: State,
+        parameters: Parameters,
+        gradient: Parameters,
+        batch: Batch,
+        work: list[LayerWork],
+    ) -> float:
+        """Move the parameters once, in place; return the objective before the move."""
+        if state.dropout_seed is not None:
+            plan.objective.network.draw_masks(work, state.dropout_seed, state.step)
+        loss = plan.objective.value_and_gradient(parameters, batch, work, gradient)
+        move(plan, state, parameters, gradient, loss)
+        return loss
 
 
 @np.errstate(all="ignore")  # what overflows is reported as divergence
@@ -58,22 +70,6 @@ def _run_epoch(take_step, batches):
     return total / weight_sum
 
 
-def training_step(
-    plan: Plan,
-    state: State,
-    parameters: Parameters,
-    gradient: Parameters,
-    batch: Batch,
-    work: list[LayerWork],
-) -> float:
-    """Move the parameters once, in place; return the objective before the move."""
-    if state.dropout_seed is not None:
-        plan.objective.network.draw_masks(work, state.dropout_seed, state.step)
-    loss = plan.objective.value_and_gradient(parameters, batch, work, gradient)
-    move(plan, state, parameters, gradient, loss)
-    return loss
-
-
 def move(
     plan: Plan, state: State, parameters: Parameters, gradient: Parameters, loss: float
 ) -> None:
@@ -82,30 +78,25 @@ def move(
     if not math.isfinite(loss):
         check_finite(loss, state, learning_rate)
     state.step += 1
-    clip(gradient.vector, plan.clip_norm)
+    if plan.clip_norm is not None:
+        clip(gradient.vector, plan.clip_norm)
     decay = learning_rate * getattr(plan.optimizer, "weight_decay", 0.0)
     if decay:
         np.multiply(parameters.weights, 1 - decay, out=parameters.weights)
-    _update(plan, state, gradient.vector, learning_rate)
+    # rule and update piece by piece, while all arrays of a piece are in cache
+    for block in cache_blocks(len(gradient.vector)):
+        memory = {name: array[block] for name, array in state.optimizer_memory.items()}
+        update = gradient.vector[block]
+        plan.optimizer.update(update, memory, learning_rate, state.step)
+        plan.objective.convention.apply(state.vector[block], update)
 
 
-def clip(gradient: NDArray, largest_norm: float | None) -> None:
+def clip(gradient: NDArray, largest_norm: float) -> None:
     """Scale the gradient to at most the given Euclidean norm, in place."""
-    if largest_norm is None:
-        return
-    size = float(
-        norm(gradient, check_finite=False)
-    )  # does not overflow where squares would
+    # the norm does not overflow where squares would
+    size = float(norm(gradient, check_finite=False))
     if size > largest_norm:
         gradient *= largest_norm / size
-
-
-def _update(plan, state, gradient, learning_rate):
-    """Apply rule and update piece by piece, while all arrays of a piece are in cache."""
-    for block in cache_blocks(len(gradient)):
-        memory = {name: array[block] for name, array in state.optimizer_memory.items()}
-        plan.optimizer.update(gradient[block], memory, learning_rate, state.step)
-        plan.objective.convention.apply(state.vector[block], gradient[block])
 
 
 class _Slot(NamedTuple):
@@ -127,38 +118,32 @@ class _Batches:
         self.in_place = not plan.shuffle and np.array_equal(
             state.order, np.arange(data.X.shape[0])
         )
+        buffers = Batch(
+            *(
+                None
+                if array is None or issparse(array) or self.in_place
+                else np.empty((size, *array.shape[1:]), array.dtype)
+                for array in data
+            )
+        )
         work = plan.objective.network.allocate(size, state.vector.dtype)
-        buffers = Batch(*(self._buffer(array, size) for array in data))
-        self.slots = [
-            self._slot(slice(start, min(start + size, n_rows)), buffers, work)
-            for start in range(0, n_rows, size)
-        ]
+        n_last = n_rows % size
+        whole = range(0, n_rows - n_last, size)
+        self.slots = [_Slot(slice(i, i + size), buffers, work) for i in whole]
+        if n_last:  # the last batch is smaller
+            buffers = Batch(*(a if a is None else a[:n_last] for a in buffers))
+            work = [layer_work.cut(n_last) for layer_work in work]
+            self.slots.append(_Slot(slice(n_rows - n_last, n_rows), buffers, work))
 
     def __iter__(self):
         for rows, buffers, work in self.slots:
             which = rows if self.in_place else self.order[rows]
-            arrays = zip(self.data, buffers, strict=True)
-            yield Batch(*(_take(array, which, buffer) for array, buffer in arrays)), work
-
-    def _buffer(self, array, size):
-        if array is None or issparse(array) or self.in_place:
-            return None
-        return np.empty((size, *array.shape[1:]), array.dtype)
-
-    def _slot(self, rows, buffers, work):
-        """Cut buffers and work to the rows of a batch, the last of which may be smaller."""
-        size = rows.stop - rows.start
-        if size < len(work[0].ones):
-            buffers = Batch(*(None if array is None else array[:size] for array in buffers))
-            work = [layer_work.cut(size) for layer_work in work]
-        return _Slot(rows, buffers, work)
+            yield Batch(*map(_take, self.data, repeat(which), buffers)), work
 
 
 def _take(array, rows, buffer):
     """Return rows of an array, copied into the buffer where there is one."""
-    if array is None:
-        return None
     if buffer is None:
-        return array[rows]
+        return array if array is None else array[rows]
     # mode="clip" spares the copy that guards against bad row numbers; these are good
     return array.take(rows, axis=0, out=buffer, mode="clip")

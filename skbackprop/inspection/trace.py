@@ -16,8 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..activations import slope
 from ..engines import NumpyEngine
 from ..estimator.fitted_model import first_step
-from ..network.layers import LayerWork
-from ..network.network import Network
+from ..network.network import LayerWork, Network
 from ..network.objective import Batch, Objective
 from ..training.lbfgs import LBFGS
 from ..training.loop import train
@@ -342,7 +341,7 @@ class _KeepingObjective(Objective):
 
     @classmethod
     def of(cls, objective):
-        network = _SeparateNetwork(**vars(objective.network))
+        network = _SeparateNetwork(layers=objective.network.layers)
         return cls(**{**vars(objective), "network": network})
 
     def value_and_gradient(self, parameters, batch, work, gradient):

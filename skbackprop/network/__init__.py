@@ -1,7 +1,6 @@
 """The network: layers, the flat vector of their parameters, and the objective."""
 
-from .layers import Dense
-from .network import Network
+from .network import Dense, Network
 from .objective import Batch, Objective
 
 __all__ = ["Batch", "Dense", "Network", "Objective"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,9 +11,7 @@ from numpy.typing import NDArray
 
 from ..conventions import ErrorConvention
 from ..losses import Loss
-from ..rule import Spec, spec
-from .layers import LayerWork
-from .network import Network, Parameters
+from .network import LayerWork, Network, Parameters
 
 __all__ = ["Batch", "Objective", "cache_blocks"]
 
@@ -57,8 +56,8 @@ def cache_blocks(size: int) -> tuple[slice, ...]:
     return tuple(slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
-@spec
-class Objective(Spec):
+@dataclass(kw_only=True, eq=False)
+class Objective:
     """``loss + alpha / 2 * sum(weights^2) / weight_sum``, and its signal.
 
     Dividing the penalty by the sum of the sample weights (without them the number of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..rule import Spec, spec
+from dataclasses import dataclass
+
 from .state import Plan, State
 
 __all__ = ["Patience", "reached"]
@@ -13,8 +14,8 @@ def reached(target_loss: float | None, loss: float) -> bool:
     return target_loss is not None and loss <= target_loss
 
 
-@spec
-class Patience(Spec):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Patience:
     """Stop after more than `patience` epochs without an improvement of `tol`.
 
     What is watched is a merit, larger is better: a validation score, or minus the

@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 
 from ...activations import Identity
 from ...elementwise import NotElementwise
-from ...network.layers import Dense
+from ...network.network import Dense
 from ...network.objective import Batch
 from ...training.lbfgs import LBFGS
 from ...training.state import Plan, State
