@@ -66,7 +66,6 @@ CORE = [
     "training/early_stopping",
     "training/engine",
     "training/loop",
-    "training/rollback",
     "training/state",
     "engines/__init__",
     "engines/numpy_engine",
@@ -105,9 +104,8 @@ TESTS_OF = {
     "numpy_engine": ["clipping_and_target", "same_numbers_as_mlp", "exact_continuation"],
     "objective": ["gradients", "clipping_and_target"],
     "hyperparameters": ["bad_input", "specs"],
-    "rollback": ["interrupts"],
     "rule": ["specs", "bad_input"],
-    "state": ["exact_continuation", "dropout", "schedules"],
+    "state": ["exact_continuation", "interrupts", "dropout", "schedules"],
     "early_stopping": ["stopping", "validation_data"],
     "loop": ["stopping", "verbose"],
 }

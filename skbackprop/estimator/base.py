@@ -18,8 +18,15 @@ from ..initializers import GivenWeights
 from ..network.objective import Batch, Objective
 from ..training.process_group import Rows, group_of
 from ..training.state import State
-from ..training.trainer import History, Trainer, as_if_stopped, conclusions
-from .callbacks import CallbackSupportMixin, callbacks_of, with_callbacks
+from ..training.trainer import (
+    History,
+    NoCallbacks,
+    Trainer,
+    as_if_stopped,
+    conclusions,
+    never,
+)
+from .callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
 from .fitted_network import CURVES, FittedNetwork, twin_of
 from .hyperparameters import Hyperparameters, resolve_hyperparameters
 from .input_validation import (
@@ -169,6 +176,10 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         plan = self._plan(start, call.is_chunk)
         engine, name = hyper.choose_engine(plan, start.data, before=state.engine)
         state.engine = name if hyper.is_stochastic else state.engine
+        callbacks: Any = NoCallbacks(getattr(self, "_should_stop", never))
+        if getattr(self, "_skl_callbacks", None) and not call.is_chunk:
+            attributes = partial(as_if_stopped, state, history)
+            callbacks = FitCallbacks(self, call, attributes)
         trainer = Trainer(
             plan=plan,
             state=state,
@@ -180,7 +191,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             target_loss=hyper.target_loss,
             is_poor=self._is_poor,
             validation=validation,
-            callbacks=callbacks_of(self, call, partial(as_if_stopped, state, history)),
+            callbacks=callbacks,
             verbose=hyper.verbose,
             group=group,
         )

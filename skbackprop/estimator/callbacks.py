@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..training.trainer import NoCallbacks, never
+from ..training.trainer import never
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -19,7 +19,7 @@ except ImportError:  # scikit-learn 1.6 to 1.8
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitCallbacks", "callbacks_of", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "FitCallbacks", "with_callbacks"]
 
 Attributes = Callable[[], dict[str, Any]]  # fitted ones, of a training that stopped now
 
@@ -56,14 +56,3 @@ class FitCallbacks:
     def end_fit(self) -> None:
         """Tell of the end of the fit."""
         self.fit.call_on_fit_task_end(**self.ended)
-
-
-def callbacks_of(
-    estimator: Any, call: Any, attributes: Attributes
-) -> FitCallbacks | NoCallbacks:
-    """Return what tells the callbacks of an estimator of a fit that begins."""
-    if call.is_chunk:
-        return NoCallbacks()
-    if not getattr(estimator, "_skl_callbacks", None):
-        return NoCallbacks(getattr(estimator, "_should_stop", never))
-    return FitCallbacks(estimator, call, attributes)

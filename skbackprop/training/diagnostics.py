@@ -11,18 +11,13 @@ from scipy.sparse import issparse
 
 from ..activations import Identity
 from ..network.objective import Batch, Objective
+from .state import a_part_of
 
-__all__ = ["a_part_of", "diagnose"]
+__all__ = ["describe_rise", "diagnose", "is_no_better"]
 
 SCALE_RATIO = 1e3
 LARGE_TARGET, SMALL_SPREAD = 10, 0.1
 MOST_OUTPUTS = 50  # of which the best constant is looked for
-LARGEST_PART = 65_536  # parameters
-
-
-def a_part_of(vector: NDArray) -> NDArray:
-    """Return parameters spread over the vector, all of a small one: whether they move."""
-    return vector[:: max(1, len(vector) // LARGEST_PART)]
 
 
 def describe_rise(losses: list[float], is_poor: bool) -> list[str]:

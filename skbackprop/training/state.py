@@ -1,4 +1,8 @@
-"""What a training is made of: the plan, which stays, and the state, which changes."""
+"""What a training is made of: the plan, which stays, and the state, which changes.
+
+A snapshot is the state at the end of the last complete epoch, should the next one be
+interrupted.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,10 @@ from ..network.network import Network
 from ..network.objective import Objective
 from ..schedules import Schedule
 
-__all__ = ["DivergenceError", "Plan", "State"]
+__all__ = ["DivergenceError", "Plan", "Snapshot", "State", "a_part_of"]
+
+EPOCHS_PER_NOTE = 64  # reading a random stream takes as long as a small epoch
+LARGEST_PART = 65_536  # parameters
 
 
 class DivergenceError(ValueError):
@@ -138,9 +145,10 @@ class State:
 
     def refresh(self, plan: Plan) -> None:
         """Make what the plan needs and is not there yet, in place."""
-        names = plan.optimizer.init(self.vector[:1]).keys()
-        if names != self.optimizer_memory.keys():  # another optimizer's, or none yet
-            self.optimizer_memory, self.step = plan.optimizer.init(self.vector), 0
+        init = plan.optimizer.init
+        # none yet, or another optimizer's
+        if self.step == 0 or init(self.vector[:1]).keys() != self.optimizer_memory.keys():
+            self.optimizer_memory, self.step = init(self.vector), 0
         if plan.objective.network.has_dropout and self.dropout_seed is None:
             self.dropout_seed = int(self.rng.randint(2**32, dtype=np.uint32))
 
@@ -182,6 +190,63 @@ class State:
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""
         return dict(vars(self))
+
+
+class Snapshot:
+    """Copies of what an epoch changes, so that the state can be set back to its beginning.
+
+    An interrupt may come at any moment, also while copies are made. So either the state
+    or the copies are whole, and one attribute says which. The random stream and the order
+    of the rows are not copied but noted now and then, and replayed from there.
+    """
+
+    def __init__(self, state: State, *, shuffles: bool):
+        self._state, self._shuffles, self._first_epoch = state, shuffles, state.epoch
+        arrays = [state.vector, *state.optimizer_memory.values()]
+        if state.best_vector is not None:
+            arrays.append(state.best_vector)
+        self._arrays = [(array, np.empty_like(array)) for array in arrays]
+        self.keep()
+
+    def keep(self) -> None:
+        """Copy the state at the end of an epoch."""
+        self._state_is_whole = True
+        state = self._state
+        for array, copy in self._arrays:
+            np.copyto(copy, array)
+        self._attributes = vars(state) | {"schedule_memory": dict(state.schedule_memory)}
+        is_due = (state.epoch - self._first_epoch) % EPOCHS_PER_NOTE == 0
+        if self._shuffles and is_due and state.order is not None:
+            smallest = np.min_scalar_type(state.n_rows)
+            self._noted = (
+                state.rng.get_state(legacy=False),
+                state.order.astype(smallest),
+                state.epoch,
+            )
+        self._state_is_whole = False
+
+    def restore(self) -> int:
+        """Set the state back to what was kept, in place; return the epochs it has more."""
+        state = self._state
+        if not self._state_is_whole:
+            for array, copy in self._arrays:
+                np.copyto(array, copy)
+            vars(state).update(self._attributes)
+            if self._shuffles:
+                self._replay_shuffles()
+        return state.epoch - self._first_epoch
+
+    def _replay_shuffles(self):
+        state, (stream, order, epoch) = self._state, self._noted
+        state.rng.set_state(stream)
+        np.copyto(state.order, order)
+        for _ in range(state.epoch - epoch):
+            state.rng.shuffle(state.order)
+
+
+def a_part_of(vector: NDArray) -> NDArray:
+    """Return parameters spread over the vector, all of a small one: whether they move."""
+    return vector[:: max(1, len(vector) // LARGEST_PART)]
 
 
 def _place_in(rng):

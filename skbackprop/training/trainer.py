@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.objective import Batch
-from .diagnostics import a_part_of, describe_rise, diagnose, is_no_better
+from .diagnostics import describe_rise, diagnose, is_no_better
 from .early_stopping import Patience, reached
 from .engine import Engine
 from .lbfgs import LBFGS
 from .loop import EpochReport, train
 from .process_group import SINGLE, ProcessGroup
-from .rollback import Snapshot
-from .state import DivergenceError, Plan, State
+from .state import DivergenceError, Plan, Snapshot, State, a_part_of
 
 __all__ = ["History", "Trainer", "Validation", "as_if_stopped", "conclusions"]
 
