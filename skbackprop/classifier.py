@@ -602,19 +602,19 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         with comparable_labels():
             y = label_column(rows.of_all(rows.y))
             if fresh:
-                self._hold(learn_labels(y, classes, is_chunk))
-            elif classes is not None:
-                self._labels.check_classes(classes, y)
-            labels = self._labels
-            labels.check(y, must_have_all=not (fresh or is_chunk))
+                labels = learn_labels(y, classes, is_chunk)
+                self._hold(labels)
+            else:
+                labels = self._labels
+                if classes is not None:
+                    labels.check_classes(classes, y)
+                labels.check(y, must_have_all=not is_chunk)
         return labels.encode(rows.held(y), labels.n_outputs(loss_of(self._kind)))
 
     def _scored(self, y):
         return self._labels.scored(y)
 
     def _class_weights(self, class_weight, rows, target, sample_weight):
-        if class_weight is None:
-            return None
         sample_weight = rows.of_all(sample_weight)
         weight = expand_class_weight(
             class_weight,

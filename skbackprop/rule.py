@@ -6,7 +6,7 @@ state. That is why one spec can serve many estimators at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from inspect import Parameter, Signature
@@ -22,7 +22,6 @@ __all__ = [
     "Instance",
     "Interval",
     "Spec",
-    "build",
     "complete",
     "did_you_mean",
     "number",
@@ -298,52 +297,47 @@ def _default(f):
     return f.default if f.default_factory is MISSING else f.default_factory()
 
 
-S = TypeVar("S", bound=Spec)
-
-
-def build(cls: type[S], parameters: Mapping[str, Any]) -> S:
-    """Make a spec; the fields it lists in `from_estimator` take the parameters' values."""
-    given = {name: parameters[name] for name in cls.from_estimator}
-    for name, value in given.items():
-        if isinstance(value, np.generic):
-            given[name] = _plain(value)
-    return cls(**given)
-
-
-def _plain(value):
-    """Return a Python number for NumPy's, which would turn float32 sums into float64."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def complete(spec: Any, parameters: Mapping[str, Any]) -> Any:
     """Fill the fields left at None, of nested specs too; the given spec stays as it was."""
     if not isinstance(spec, Spec):
         return spec
-    filled = spec.get_params(deep=False)
-    for name, value in filled.items():
+    values = {f.name: getattr(spec, f.name) for f in fields(spec)}
+    filled = {}
+    for name, value in values.items():
         if value is None:
-            filled[name] = _plain(parameters.get(name))
+            filled[name] = parameters.get(name)
         elif isinstance(value, Spec):
             filled[name] = complete(value, parameters)
-    return type(spec)(**filled)
+    return type(spec)(**values | _plain(filled)) if filled else spec
+
+
+def _plain(values):
+    """Return Python numbers for NumPy's, which would turn float32 sums into float64."""
+    return {n: v.item() if isinstance(v, np.generic) else v for n, v in values.items()}
 
 
 def resolve(
     value: Any,
-    registry: Mapping[str, Any],
+    registry: Mapping[str, Callable[..., Any]],
     *,
     parameter: str,
     owner: str,
     methods: tuple[str, ...],
+    given: Mapping[str, Any] = {},
 ) -> Any:
-    """Look a name up in a registry, or let an object with the right methods pass.
+    """Return the rule that a name stands for, or the object that was passed, checked.
 
-    Returns the registry's entry for a name, the object itself otherwise. Raises
-    ValueError for an unknown name and for an object that lacks one of `methods`.
+    A rule of a name takes what it lists in `from_estimator` from the parameters `given`.
+    Raises ValueError for an unknown name, for an object that lacks one of `methods`, and
+    for one whose own parameters are not what they may be.
     """
     if isinstance(value, str) and value in registry:
-        return registry[value]
+        make = registry[value]
+        names = getattr(make, "from_estimator", ())
+        return make(**_plain({name: given[name] for name in names})) if names else make()
     if value in HasMethods(methods):
+        if hasattr(value, "check"):
+            value.check()
         return value
     names = ", ".join(repr(name) for name in sorted(registry))
     hint = did_you_mean(value, registry)

@@ -18,14 +18,7 @@ from ..initializers import GivenWeights
 from ..network.objective import Batch, Objective
 from ..training.process_group import Rows, group_of
 from ..training.state import State
-from ..training.trainer import (
-    History,
-    NoCallbacks,
-    Trainer,
-    as_if_stopped,
-    conclusions,
-    never,
-)
+from ..training.trainer import History, NoCallbacks, Trainer, as_if_stopped, conclusions
 from .callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
 from .fitted_network import CURVES, FittedNetwork, twin_of
 from .hyperparameters import Hyperparameters, resolve_hyperparameters
@@ -102,10 +95,6 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
     def _strata(self, rows, target):
         """Return labels of all rows to stratify a split by, or None."""
 
-    def _class_weights(self, class_weight, rows, target, sample_weight):
-        """Return the weight of the class of each row held here, or None."""
-        return None
-
     def _scored(self, y):
         """Return y in the form of what `predict` returns, as a scorer compares them."""
         return y
@@ -176,7 +165,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         plan = self._plan(start, call.is_chunk)
         engine, name = hyper.choose_engine(plan, start.data, before=state.engine)
         state.engine = name if hyper.is_stochastic else state.engine
-        callbacks: Any = NoCallbacks(getattr(self, "_should_stop", never))
+        callbacks: Any = NoCallbacks(getattr(self, "_should_stop", None))
         if getattr(self, "_skl_callbacks", None) and not call.is_chunk:
             attributes = partial(as_if_stopped, state, history)
             callbacks = FitCallbacks(self, call, attributes)
@@ -254,9 +243,12 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         with np.errstate(over="ignore"):  # what overflows is reported as such
             target = target.astype(rows.X.dtype)
         check_target(target, objective.loss)
-        weight = check_sample_weight(sample_weight, rows.X, rows.group)
-        by_class = self._class_weights(hyper.class_weight, rows, target, weight)
-        return Batch(rows.X, target, weight, by_class)
+        by_class = None
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, rows.X, rows.group)
+        if hyper.class_weight is not None:  # a classifier's
+            by_class = self._class_weights(hyper.class_weight, rows, target, sample_weight)
+        return Batch(rows.X, target, sample_weight, by_class)
 
     def _new_state(self, sizes, dtype, objective, initializer, rng):
         network = objective.network

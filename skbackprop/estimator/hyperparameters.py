@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Integral, Real
 from operator import attrgetter
 from typing import Any, Protocol
@@ -27,7 +27,6 @@ from ..rule import (
     Instance,
     Interval,
     Spec,
-    build,
     complete,
     did_you_mean,
     resolve,
@@ -71,11 +70,19 @@ class Options:
         return f"a str among {{{', '.join(map(repr, sorted(self.names)))}}}"
 
 
-class Scorings(Options):
-    """What validation rows may be scored with, by name."""
+class Scorings:
+    """What validation rows may be scored with."""
 
-    def __init__(self):
-        super().__init__(("loss", *get_scorer_names()))
+    @property
+    def names(self):
+        return ("loss", *get_scorer_names())
+
+    def __contains__(self, value):
+        return (
+            value is None
+            or callable(value)
+            or (isinstance(value, str) and value in self.names)
+        )
 
     def __str__(self):
         return "None, 'loss', a name of sklearn.metrics.get_scorer_names() or a callable"
@@ -105,7 +112,6 @@ POSITIVE = Interval(Real, 0, INFINITY, "()")
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 COUNT = Interval(Integral, 1, INFINITY, "[)")
 RATE = Interval(Real, 0, 1, "[)")
-CLASS_WEIGHT = Either((Options(("balanced",)), Instance(Mapping, "a dict"), NONE))
 GLOROT_FACTOR = 6.0
 RANDOM_STATE = Either(
     (
@@ -138,17 +144,17 @@ ALLOWED: dict[str, Allowed] = {
     "error_convention": Options(tuple(CONVENTIONS)),
     "clip_norm": Either((POSITIVE, NONE)),
     "target_loss": Either((Interval(Real, -INFINITY, INFINITY), NONE)),
+    "scoring": Scorings(),
+    "class_weight": Either((Options(("balanced",)), Instance(Mapping, "a dict"), NONE)),
 }
 
 PLAIN = {str, int, float, bool, type(None)}
 SOLVERS: dict[str, type] = {**OPTIMIZERS, "lbfgs": LBFGS}
-RESOLVED = (
-    *ALLOWED,
+RESOLVED = (  # the sizes first, which a cache has to look at
     *("hidden_layer_sizes", "activation", "dropout", "initializer", "loss", "solver"),
-    *("learning_rate", "scoring", "engine", "class_weight"),
+    *("learning_rate", "engine", *ALLOWED),
 )
 read_parameters = attrgetter(*RESOLVED[:-1])  # but for class_weight, which classifiers have
-SIZES = RESOLVED.index("hidden_layer_sizes")
 OF_THE_OBJECTIVE = ("activation", "dropout", "loss", "alpha", "error_convention")
 AUTO_BATCH_SIZE = 200
 MANY = 16  # objectives
@@ -184,11 +190,14 @@ class Hyperparameters:
     verbose: int
     is_stochastic: bool  # batch by batch, not on all rows at once
     needs_all_rows: bool  # in every step
+    _loss_of_kind: dict[str, Loss] = field(default_factory=dict, init=False)
     _objectives: dict[Any, Objective] = field(default_factory=dict, init=False)
 
     def loss(self, kind: str) -> Loss:
-        """Return the loss for a kind of target."""
-        return _loss_of(self.losses, kind)
+        """Return the loss for a kind of target; it is kept."""
+        if kind not in self._loss_of_kind:
+            self._loss_of_kind[kind] = _loss_of(self.losses, kind)
+        return self._loss_of_kind[kind]
 
     def objective(self, layer_sizes: Sequence[int], kind: str) -> Objective:
         """Return the objective of layers of these sizes, input and output included.
@@ -210,26 +219,24 @@ class Hyperparameters:
 
     def plan(self, objective: Objective, n_rows: int, is_chunk: bool) -> Plan:
         """Return the plan of a training on so many rows."""
-        return Plan(
-            objective=objective,
-            optimizer=self.optimizer,
-            schedule=self.schedule,
-            batch_size=self._batch_size(n_rows),
-            shuffle=self.shuffle,
-            clip_norm=self.clip_norm,
-            max_epochs=np.inf if is_chunk else self.max_iter,
-        )
-
-    def _batch_size(self, n_rows):
+        batch_size = n_rows
         if not self.needs_all_rows:
-            return min(self.batch_size or AUTO_BATCH_SIZE, n_rows)
-        if self.batch_size is not None and self.batch_size < n_rows:
+            batch_size = min(self.batch_size or AUTO_BATCH_SIZE, n_rows)
+        elif self.batch_size is not None and self.batch_size < n_rows:
             raise ValueError(
                 f"batch_size={self.batch_size} does not go with "
                 f"{type(self.optimizer).__name__}, which compares the gradients "
                 f"of all {n_rows} training rows. Use batch_size='auto'."
             )
-        return n_rows
+        return Plan(
+            objective=objective,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            batch_size=batch_size,
+            shuffle=self.shuffle,
+            clip_norm=self.clip_norm,
+            max_epochs=np.inf if is_chunk else self.max_iter,
+        )
 
     def patience(self, watches_score: bool) -> Patience:
         """Return the patience; without a score L-BFGS goes by a tolerance of its own."""
@@ -275,9 +282,9 @@ def resolve_hyperparameters(estimator: Any, owner: str | None = None) -> Hyperpa
     Raises ValueError for the first one that is not what it may be. Strings, numbers and
     tuples of them are resolved once, not at every `partial_fit`. `owner` is who is named.
     """
-    cls, values = type(estimator), _parameters_of(estimator)
+    cls = type(estimator)
     owner = owner or cls.__name__
-    _check_random_state(estimator.random_state, owner)
+    values = _parameters_of(estimator, owner)
     if PLAIN.issuperset(map(type, values)) or _can_be_a_key(values):
         return _resolve_plain(cls, owner, *values)
     return _resolve(cls, owner, *values)
@@ -319,24 +326,22 @@ _plain_objective: Any = lru_cache(maxsize=64, typed=True)(_objective)
 def resolve_hyperparameters_anew(estimator: Any) -> Hyperparameters:
     """Return the same with rules that nobody else has: for those who hand them out."""
     cls, owner = type(estimator), type(estimator).__name__
-    _check_random_state(estimator.random_state, owner)
-    return _resolve(cls, owner, *_parameters_of(estimator))
+    return _resolve(cls, owner, *_parameters_of(estimator, owner))
 
 
-def _parameters_of(estimator):
+def _parameters_of(estimator, owner):
+    """Return the values of what is resolved; the random state is checked, and no rule."""
+    random_state = estimator.random_state
+    if random_state is not None and random_state not in RANDOM_STATE:
+        require(False, "random_state", owner, RANDOM_STATE, random_state)
     return *read_parameters(estimator), getattr(estimator, "class_weight", None)
 
 
 def _can_be_a_key(values):
-    sizes = values[SIZES] if type(values[SIZES]) is tuple else ()
+    sizes = values[0] if type(values[0]) is tuple else ()
     return all(type(size) is int for size in sizes) and all(
         type(value) in PLAIN or _is_plain_tuple(value) for value in values
     )
-
-
-def _check_random_state(value, owner):
-    if value is not None and value not in RANDOM_STATE:
-        require(False, "random_state", owner, RANDOM_STATE, value)
 
 
 def _is_plain_tuple(value):
@@ -353,10 +358,15 @@ def _resolve(cls, owner, *values):
             require(False, name, owner, allowed, value)
     sizes = _hidden_sizes(given["hidden_layer_sizes"], owner)
     activations, factors = _activations(given["activation"], len(sizes), owner)
-    class_weight, engine = given["class_weight"], given["engine"]
-    if class_weight is not None and class_weight not in CLASS_WEIGHT:
-        require(False, "class_weight", owner, CLASS_WEIGHT, class_weight)
-    optimizer = _optimizer(given, owner)
+    engine = given["engine"]
+    optimizer = resolve(
+        given["solver"],
+        SOLVERS,
+        parameter="solver",
+        owner=owner,
+        methods=("init", "update"),
+        given=given,
+    )
     return Hyperparameters(
         hidden_sizes=sizes,
         activations=activations,
@@ -370,8 +380,6 @@ def _resolve(cls, owner, *values):
         schedule=_schedule(given, owner),
         alpha=float(given["alpha"]),
         batch_size=None if isinstance(given["batch_size"], str) else given["batch_size"],
-        scoring=_scoring(given["scoring"], owner),
-        class_weight=class_weight,
         engine=_engine(engine, owner),
         engine_name=engine if isinstance(engine, str) else None,
         **{name: given[name] for name in UNCHANGED},
@@ -383,6 +391,7 @@ _resolve_plain: Any = lru_cache(maxsize=256, typed=True)(_resolve)
 UNCHANGED = (
     *("shuffle", "clip_norm", "max_iter", "tol", "n_iter_no_change", "target_loss"),
     *("early_stopping", "validation_fraction", "warm_start", "verbose"),
+    *("scoring", "class_weight"),
 )
 
 
@@ -439,14 +448,6 @@ def in_words(value: Any) -> str:
     return repr(value) if is_plain else type(value).__name__
 
 
-def _scoring(value, owner):
-    if value is None or callable(value):
-        return value
-    allowed = Scorings()
-    require(value in allowed, "scoring", owner, allowed, value)
-    return value
-
-
 def _engine(value, owner):
     if hasattr(value, "epochs") and not hasattr(value, "prepare"):
         raise ValueError(
@@ -457,8 +458,7 @@ def _engine(value, owner):
         )
     known = {**ENGINES, "auto": lambda: None}
     methods = ("why_not", "prepare", "reduce")
-    found = resolve(value, known, parameter="engine", owner=owner, methods=methods)
-    return found() if isinstance(value, str) else found
+    return resolve(value, known, parameter="engine", owner=owner, methods=methods)
 
 
 def _hidden_sizes(value, owner):
@@ -475,24 +475,22 @@ def _activations(value, n_hidden, owner):
 
     One activation for all layers speaks for the output layer, too.
     """
-    if not _is_sequence(value):
-        activation = _activation(value, owner)
-        return [activation] * n_hidden, _glorot_factor(activation)
-    _require_one_per_layer(value, n_hidden, "activation", owner)
-    activations = [_activation(item, owner) for item in value]
-    return activations, [*map(_glorot_factor, activations), GLOROT_FACTOR]
-
-
-def _activation(value, owner):
-    methods = ("forward", "backward")
-    found = resolve(
-        value, ACTIVATIONS, parameter="activation", owner=owner, methods=methods
+    find = partial(
+        resolve,
+        registry=ACTIVATIONS,
+        parameter="activation",
+        owner=owner,
+        methods=("forward", "backward"),
     )
-    return found() if isinstance(value, str) else _checked(found)
-
-
-def _glorot_factor(activation):
-    return getattr(activation, "glorot_factor", GLOROT_FACTOR)
+    if not _is_sequence(value):
+        activation = find(value)
+        return [activation] * n_hidden, getattr(activation, "glorot_factor", GLOROT_FACTOR)
+    _require_one_per_layer(value, n_hidden, "activation", owner)
+    activations = [find(item) for item in value]
+    factors = [
+        getattr(activation, "glorot_factor", GLOROT_FACTOR) for activation in activations
+    ]
+    return activations, [*factors, GLOROT_FACTOR]
 
 
 def _dropout(value, n_hidden, owner):
@@ -523,10 +521,9 @@ def _require_one_per_layer(value, n_hidden, name, owner):
 
 def _initializer(value, n_layers, glorot_factors, owner):
     """Return the initializer, with the Glorot factors that the activations ask for."""
-    found = resolve(
+    initializer = resolve(
         value, INITIALIZERS, parameter="initializer", owner=owner, methods=("__call__",)
     )
-    initializer = found() if isinstance(value, str) else _checked(found)
     if getattr(initializer, "n_layers", None) not in (None, n_layers):
         raise ValueError(
             f"{type(initializer).__name__} is for "
@@ -538,22 +535,15 @@ def _initializer(value, n_layers, glorot_factors, owner):
 
 def _losses(value, registry, owner):
     """Return the loss, or those of a name whose meaning depends on the kind of target."""
+    named = registry.get(value) if isinstance(value, str) else None
+    if isinstance(named, Mapping):
+        return named
     methods = ("predict", "value_and_delta")
-    found = resolve(value, registry, parameter="loss", owner=owner, methods=methods)
-    if not isinstance(value, str):
-        return _checked(found)
-    return found if isinstance(found, Mapping) else found()
+    return resolve(value, registry, parameter="loss", owner=owner, methods=methods)
 
 
 def _loss_of(losses, kind):
     return losses[kind]() if isinstance(losses, Mapping) else losses
-
-
-def _optimizer(given, owner):
-    """Return the optimizer; a named one takes its parameters from the estimator."""
-    value, methods = given["solver"], ("init", "update")
-    found = resolve(value, SOLVERS, parameter="solver", owner=owner, methods=methods)
-    return build(found, given) if isinstance(value, str) else _checked(found)
 
 
 def _schedule(given, owner):
@@ -564,21 +554,22 @@ def _schedule(given, owner):
         "patience": given["n_iter_no_change"],
         "n_epochs": given["max_iter"],
     }
+    find = partial(
+        resolve,
+        registry=SCHEDULES,
+        parameter="learning_rate",
+        owner=owner,
+        methods=("__call__",),
+        given=given,
+    )
     if isinstance(value, str) and value in SCHEDULES:
-        return complete(build(SCHEDULES[value], given), open_fields)
+        return complete(find(value), open_fields)
     if value in POSITIVE:
         return SCHEDULES["constant"](learning_rate_init=float(value))
     kinds = Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")
     is_object = callable(value) and not isinstance(value, type)
     require(is_object, "learning_rate", owner, Either(kinds), value)
-    return _checked(complete(value, open_fields))
-
-
-def _checked(rule):
-    """Return the rule after the check of its own parameters, where it has one."""
-    if hasattr(rule, "check"):
-        rule.check()
-    return rule
+    return find(complete(value, open_fields))
 
 
 def refuse_what_lbfgs_ignores(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import is_regressor
+from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
@@ -85,7 +85,7 @@ def check_rows_and_y(estimator, X, y, dtype, group: ProcessGroup):
         without_extension(y),
         accept_sparse="csr",
         multi_output=True,
-        y_numeric=is_regressor(estimator),
+        y_numeric=isinstance(estimator, RegressorMixin),
         dtype=(np.float64, np.float32) if dtype is None else dtype,
         reset=dtype is None,
     )

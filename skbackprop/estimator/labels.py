@@ -294,7 +294,7 @@ KINDS: dict[str, type[Labels]] = {
 
 
 def learn_labels(y: Any, classes: Any, is_chunk: bool) -> Labels:
-    """Return the labels of the first y of a training.
+    """Return the labels of the first y of a training, which has no others.
 
     Of a chunk, which may lack some, `classes` names all of them.
     """
@@ -310,13 +310,17 @@ def learn_labels(y: Any, classes: Any, is_chunk: bool) -> Labels:
         )
     if is_multilabel:
         return Multilabel(np.arange(y.shape[1]), issparse(y))
-    return labels_of_classes(check_classes(classes, y) if is_chunk else unique_labels(y))
+    if not is_chunk:
+        return labels_of_classes(unique_labels(y))
+    labels = labels_of_classes(check_classes(classes, y))
+    labels.check(y, must_have_all=False)
+    return labels
 
 
 def _check_column(y):
-    check_classification_targets(y)
-    kind = type_of_target(y)
+    kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass"):
+        check_classification_targets(y)
         raise ValueError(
             f"Unknown label type: {kind}. y must hold one class label per row, or 0 "
             "and 1 in one column per label."

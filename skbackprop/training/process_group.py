@@ -99,12 +99,9 @@ class Rows:
 
     def __init__(self, X: Any, y: Any, group: ProcessGroup):
         self.X, self.y, self.group = X, y, group
+        self.of_all = group.gather  # of what belongs to the rows held here
         self.shard = group.shard(X.shape[0])
         self.n_all = self.shard.n_all
-
-    def of_all(self, array: Any) -> Any:
-        """Return what belongs to all rows, of what belongs to those held here."""
-        return self.group.gather(array)
 
     def held(self, of_all: Any) -> Any:
         """Return what belongs to the rows held here, of what belongs to all."""

@@ -175,8 +175,8 @@ class NoCallbacks:
     `should_stop` is how an ensemble ends the training of a member.
     """
 
-    def __init__(self, should_stop: Callable[[], bool] = never) -> None:
-        self.should_stop = should_stop
+    def __init__(self, should_stop: Callable[[], bool] | None = None) -> None:
+        self.should_stop = should_stop or never
 
     def begin_epoch(self) -> None:
         pass
