@@ -147,7 +147,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         squares of "rmsprop" and "adagrad".
 
     n_iter_no_change : int or inf, default=10
-        Patience: epochs without an improvement of `tol` that are borne.
+        Patience: epochs without an improvement of `tol` that are tolerated.
 
     max_fun : int, default=15000
         Largest number of evaluations of the objective for "lbfgs".

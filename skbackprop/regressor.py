@@ -46,8 +46,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         What is minimised. "squared_error" is half the sum of squares over the outputs;
         "poisson" and "gamma" are half deviances with exponential outputs, for targets
         that are not negative (positive); "absolute_error", "huber", "quantile" (the
-        median; ``Quantile(quantile=0.9)`` for another) and "log_cosh" bear outliers. An
-        object follows :class:`skbackprop.losses.Loss`.
+        median; ``Quantile(quantile=0.9)`` for another) and "log_cosh" are robust to
+        outliers. An object follows :class:`skbackprop.losses.Loss`.
 
     error_convention : str, default="output_minus_target"
         "output_minus_target" or "target_minus_output": which way the error of an output
@@ -137,7 +137,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         squares of "rmsprop" and "adagrad".
 
     n_iter_no_change : int or inf, default=10
-        Patience: epochs without an improvement of `tol` that are borne.
+        Patience: epochs without an improvement of `tol` that are tolerated.
 
     max_fun : int, default=15000
         Largest number of evaluations of the objective for "lbfgs".

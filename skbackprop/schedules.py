@@ -235,7 +235,7 @@ class Plateau(Spec):
     factor : float, default=0.5
         Factor on the rate when training stalls, in (0, 1).
     patience : float or None, default=5
-        Epochs without an improvement of ``tol`` that are borne, at least 1. None: the
+        Epochs without an improvement of ``tol`` that are tolerated, at least 1. None: the
         estimator's ``n_iter_no_change``.
     floor : float, default=1e-6
         The rate from which it is not lowered any more, 0 or more.

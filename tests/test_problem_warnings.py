@@ -1,4 +1,4 @@
-"""A training that came to little says why, once per cause, in a ConvergenceWarning."""
+"""A training no better than a constant says why, in a ConvergenceWarning per cause."""
 
 import warnings
 

@@ -313,7 +313,7 @@ def test_plateau_lowers_the_rate_whenever_patience_is_over():
 
 def test_plateau_stops_at_its_floor():
     plateau, memory = Plateau(patience=3, factor=0.5, floor=0.25), {"factor": 0.5}
-    assert not plateau.react(memory, n_stale=3, learning_rate=0.5)  # still borne
+    assert not plateau.react(memory, n_stale=3, learning_rate=0.5)  # still tolerated
     assert not plateau.react(memory, n_stale=4, learning_rate=0.25)
     assert memory == {"factor": 0.5}
     assert plateau.react(memory, n_stale=4, learning_rate=0.5)

@@ -349,7 +349,7 @@ class NetworkDisplay:
     def from_trace(
         cls, trace: Any, *, row: int = 0, max_units: int = 12, ax: Any = None
     ) -> Self:
-        """Draw the deltas of a traced step: how far each unit is to blame.
+        """Draw the deltas of a traced step: how much each unit contributed to the error.
 
         Parameters
         ----------

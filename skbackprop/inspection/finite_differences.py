@@ -1,6 +1,6 @@
 """Numerical derivatives of functions that are given in floating point and may have kinks.
 
-A difference quotient is torn between truncation, which wants a small step, and rounding,
+A difference quotient trades truncation, which wants a small step, against rounding,
 which wants a large one; and a kink within its reach spoils it. So quotients of the fourth
 order are taken at a ladder of steps, until what must agree in a smooth function does.
 """

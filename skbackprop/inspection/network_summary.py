@@ -1,4 +1,4 @@
-"""Looking at a fitted network: its layers, what its units say, what its outputs hang on."""
+"""Looking at a fitted network: layers, hidden activations, gradients of its outputs."""
 
 from __future__ import annotations
 

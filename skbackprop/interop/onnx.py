@@ -144,7 +144,7 @@ TYPES = {
 
 
 class _Graph:
-    """Nodes and constants in the order they were asked for, in nobody's format yet."""
+    """Nodes and constants in the order they were asked for, not yet in a graph."""
 
     def __init__(self, unique=str):
         self.unique = unique  # makes a name one that is not taken

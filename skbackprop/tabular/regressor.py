@@ -69,8 +69,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Largest number of epochs of a member.
 
     n_iter_no_change : int or inf, default=12
-        Patience: epochs without a better score in the fold that are borne. The weights of
-        the best epoch are kept.
+        Patience: epochs without a better score in the fold that are tolerated. The
+        weights of the best epoch are kept.
 
     max_time : float or None, default=None
         Seconds after which training ends. Members share them; each has one epoch at

@@ -2,7 +2,7 @@
 
 With one process nothing here does anything. An engine that trains together with other
 processes has a method `process_group`, without arguments, which returns another object
-of this kind, good for one call of `fit` or `partial_fit`. All rows are counted through,
+of this kind, valid for one call of `fit` or `partial_fit`. All rows are counted through,
 process by process; every process takes the same decisions.
 """
 
@@ -52,7 +52,7 @@ class ProcessGroup(Protocol):
         """Wait until every process has come to where training begins."""
 
     def agree(self, facts: Callable[[], dict[str, Any]]) -> None:
-        """Raise ValueError where the facts of the processes differ; None has no say."""
+        """Raise ValueError where the facts of the processes differ; None is ignored."""
 
 
 class SingleProcess:
