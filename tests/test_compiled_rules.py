@@ -30,8 +30,8 @@ REAL = {np.float32: ctypes.c_float, np.float64: c_double}
 
 def compiled(rule, method, dtype):
     """The address of a compiled method and the numbers that it takes."""
-    part = part_of(rule, method)
-    return function_of(part, np.dtype(dtype)), np.array(numbers_of(rule, part) or (0.0,))
+    part = part_of(type(rule), method)
+    return function_of(part, np.dtype(dtype)), np.array(numbers_of(rule, method) or (0.0,))
 
 
 def run_on_rows(rule, method, *arrays):
@@ -261,7 +261,7 @@ from skbackprop.engines.numba_engine.functions import function_of
 from skbackprop.engines.numba_engine.parts import part_of
 
 for name in sys.argv[1:]:
-    function_of(part_of(__import__(name).Softsign(), "forward"), np.dtype(np.float32))
+    function_of(part_of(__import__(name).Softsign, "forward"), np.dtype(np.float32))
 print(*(function.cache_hits for function in compilation._compiled.values()))
 """
 

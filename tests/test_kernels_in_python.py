@@ -17,7 +17,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropRegressor
-from skbackprop.activations import ACTIVATIONS
+from skbackprop.activations import ACTIVATIONS, Identity
 from skbackprop.engines import NumbaEngine
 from skbackprop.engines.numba_engine import (
     activations,
@@ -30,6 +30,7 @@ from skbackprop.engines.numba_engine import (
     losses,
     numerics,
     optimizers,
+    parts,
     translation,
 )
 from skbackprop.losses import SquaredError
@@ -59,8 +60,12 @@ MOST_NUMBERS = 4  # that a rule takes
 
 
 @lru_cache
-def array_of(numbers):
-    return np.array([*numbers, *[np.nan] * (MOST_NUMBERS - len(numbers))])
+def at(cls, method, numbers, dtype):
+    if cls is Identity:
+        return 0, None, 0
+    array = np.array([*numbers, *[np.nan] * (MOST_NUMBERS - len(numbers))])
+    function = functions.function_of(parts.part_of(cls, method), dtype)
+    return function, array, array.ctypes.data
 
 
 def address_of(text, name, names, signature):
@@ -150,7 +155,7 @@ def python_in_the_place_of_llvm(monkeypatch):
     monkeypatch.setattr(numerics, "_split_log", split_log)
     log1p = of_precision(numerics._log1p)
     monkeypatch.setitem(numerics.FUNCTIONS, np.log1p, log1p)
-    monkeypatch.setattr(translation, "_array_of", array_of)
+    monkeypatch.setattr(translation, "_at", at)
     for name, function in VECTORS.items():
         monkeypatch.setattr(coded_layer, name, function)
     for length in ("LONG", "SHORT"):

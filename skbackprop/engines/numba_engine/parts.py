@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...activations import Softmax
 from ...elementwise import Elementwise, Formula, NotElementwise, read
@@ -23,7 +25,8 @@ KERNELS: dict[Callable[..., Any], str] = {
 NUMBERS = {"log_loss": ("label_smoothing",), "focal": ("gamma",)}
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Part:
     """One method of a rule: a formula to compile, or the name of a kernel."""
 
     name: str
@@ -33,33 +36,27 @@ class Part(NamedTuple):
     memory: tuple[str, ...]  # of an optimizer
     numbers: tuple[str, ...]  # attributes of the rule that it takes
 
-    def __hash__(self) -> int:
-        return hash((self.name, self.method, self.kernel, self.memory))
 
-
-def part_of(rule: Any, method: str) -> Part:
+@lru_cache(maxsize=256)  # every call of partial_fit asks for the same
+def part_of(cls: type[Any], method: str) -> Part:
     """Return what runs in the place of a method; NotElementwise says why nothing does."""
-    cls = type(rule)
     kernel = KERNELS.get(getattr(cls, method, None))  # type: ignore[arg-type]
     if kernel is None and not issubclass(cls, Elementwise):
         raise NotElementwise("it is not written as formulas of single numbers.")
     source = None if kernel else cls.source(method)
     kernel = kernel or KERNELS.get(source)
     formula = None if kernel else read(source)
-    memory = tuple(getattr(rule, "memory", ()))
+    memory = tuple(getattr(cls, "memory", ()))
     numbers = NUMBERS.get(kernel, ()) if formula is None else formula.attributes
     part = Part(cls.__name__, method, formula, kernel, memory, numbers)
-    _check(part, rule)
+    if formula is not None:
+        _check(part, formula)
     return part
 
 
-def _check(part, rule):
-    for name in part.numbers:
-        if not isinstance(getattr(rule, name, None), Real):
-            raise NotElementwise(f"its {name!r} is no number.")
-    if part.formula is None:
-        return
-    arguments, n_results = part.formula.arguments, len(part.formula.results)
+def _check(part, formula):
+    """Raise NotElementwise unless a formula takes and returns what its kind does."""
+    arguments, n_results = formula.arguments, len(formula.results)
     if part.method == "update":
         known = {*part.memory, "learning_rate", "t"}
         is_as_expected = known.issuperset(arguments[1:])
@@ -69,11 +66,18 @@ def _check(part, rule):
         is_as_expected = len(arguments) == expected
     if not is_as_expected or n_results != expected:
         raise NotElementwise(
-            f"{part.formula.function.__qualname__} takes {', '.join(arguments)} and "
+            f"{formula.function.__qualname__} takes {', '.join(arguments)} and "
             f"returns {n_results} values, {expected} were expected."
         )
 
 
-def numbers_of(rule: Any, part: Part) -> tuple[float, ...]:
-    """Return the numbers of a rule that its part takes."""
-    return tuple(float(getattr(rule, name)) for name in part.numbers)
+def numbers_of(rule: Any, method: str) -> tuple[float, ...]:
+    """Return the numbers of a rule that one of its methods takes; or NotElementwise."""
+    names = part_of(type(rule), method).numbers
+    if not names:
+        return ()
+    values = [getattr(rule, name, None) for name in names]
+    for name, value in zip(names, values, strict=True):
+        if type(value) is not float and not isinstance(value, Real):
+            raise NotElementwise(f"its {name!r} is no number.")
+    return tuple(map(float, values))

@@ -33,14 +33,25 @@ def obstacle(plan: Plan, data: Batch) -> str | None:
     if issparse(data.X):
         return "The compiled engine takes dense X only, and X is sparse."
     for rule, methods in _rules(plan):
+        if _takes_no_numbers(type(rule), methods):
+            continue
         try:
             for method in methods:
-                part_of(rule, method)
+                numbers_of(rule, method)
         except NotElementwise as reason:
             return f"The compiled engine does not know {type(rule).__name__}: {reason}"
     if any(type(layer) is not Dense for layer in plan.objective.network.layers):
         return "The compiled engine knows dense layers only."
     return None
+
+
+@lru_cache(maxsize=256)
+def _takes_no_numbers(cls, methods):
+    """Say whether a class is known as it is, whatever the object."""
+    try:
+        return not any(part_of(cls, method).numbers for method in methods)
+    except NotElementwise:
+        return False
 
 
 ACTIVATION = "forward", "backward"
@@ -147,10 +158,14 @@ def constant(array: NDArray, dtype: type) -> NDArray:
 def memory_of(plan: Plan, state: State) -> NDArray:
     """Return the addresses of the optimizer's memory, which the state keeps."""
     arrays = [state.optimizer_memory[name] for name in plan.optimizer.memory]
+    vector = state.vector
     for array in arrays:  # an address says nothing of what is there
-        assert (array.dtype, array.shape) == (state.vector.dtype, state.vector.shape)
-        assert array.flags.c_contiguous
-        assert array.flags.writeable
+        is_like_vector = array.dtype == vector.dtype and array.shape == vector.shape
+        if not (is_like_vector and array.flags.carray):
+            raise ValueError(
+                f"The optimizer remembers an array of shape {array.shape} and dtype "
+                f"{array.dtype}, but the parameters have {vector.shape}, {vector.dtype}."
+            )
     return np.array([array.ctypes.data for array in arrays], np.int64)
 
 
@@ -162,25 +177,28 @@ class _Functions:
 
     def of(self, rule, method):
         """Return the address of a rule's function and that of its numbers."""
-        from .functions import function_of  # imports Numba
-
-        if type(rule) is Identity:
-            return 0, 0
-        part = part_of(rule, method)
-        numbers = _array_of(numbers_of(rule, part))
+        cls = type(rule)
+        function, numbers, place = _at(cls, method, numbers_of(rule, method), self.dtype)
         self.numbers.append(numbers)
-        return function_of(part, self.dtype), numbers.ctypes.data
+        return function, place
 
     def dropout(self):
-        from .functions import dropout_of
+        from .functions import dropout_of  # imports Numba
 
         return dropout_of(self.dtype)
 
 
-# An address that was met before makes a record that was met before, see below.
-@lru_cache(maxsize=128)
-def _array_of(numbers):
-    return np.array(numbers or (0.0,), np.float64)
+# Numba knows the type of an object that it has met before, and looks into one that is only
+# equal: for one row this takes longer than the step. The same addresses make it the same.
+@lru_cache(maxsize=256)
+def _at(cls, method, numbers, dtype):
+    """Return the address of a function, its numbers, and the address of these."""
+    from .functions import function_of  # imports Numba
+
+    if cls is Identity:
+        return 0, None, 0
+    array = np.array(numbers or (0.0,), np.float64)
+    return function_of(part_of(cls, method), dtype), array, array.ctypes.data
 
 
 class _Space:
@@ -235,9 +253,7 @@ def _translate_layers(plan, below, space, functions):
     return _as_array(tuple(records))
 
 
-# Numba knows the type of an object that it has met before, and looks into one that is only
-# equal: for one row this takes longer than the step.
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=128)  # see above
 def _as_array(records):
     return np.array(list(records), LAYER)
 
