@@ -17,7 +17,6 @@ from .estimator.hyperparameters import resolve_loss
 from .estimator.input_validation import expand_class_weight
 from .estimator.labels import (
     Multilabel,
-    comparable_labels,
     label_column,
     labels_of_classes,
     learn_labels,
@@ -599,16 +598,22 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.classes_ = labels.classes
 
     def _encode(self, rows, loss_of, *, fresh, is_chunk=True, classes=None):
-        with comparable_labels():
-            y = label_column(rows.of_all(rows.y))
-            if fresh:
-                labels = learn_labels(y, classes, is_chunk)
-                self._hold(labels)
-            else:
-                labels = self._labels
-                if classes is not None:
-                    labels.check_classes(classes, y)
-                labels.check(y, must_have_all=not is_chunk)
+        try:
+            with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
+                y = label_column(rows.of_all(rows.y))
+                if fresh:
+                    labels = learn_labels(y, classes, is_chunk)
+                    self._hold(labels)
+                else:
+                    labels = self._labels
+                    if classes is not None:
+                        labels.check_classes(classes, y)
+                    labels.check(y, must_have_all=not is_chunk)
+        except TypeError as error:  # of labels that have no order, as 1 and "a"
+            raise ValueError(
+                "The labels in y and classes must be of one kind, all strings or all "
+                f"numbers: {error}."
+            ) from error
         return labels.encode(rows.held(y), labels.n_outputs(loss_of(self._kind)))
 
     def _scored(self, y):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -138,12 +137,14 @@ class _Batches:
     def __iter__(self):
         for rows, buffers, work in self.slots:
             which = rows if self.in_place else self.order[rows]
-            yield Batch(*map(_take, self.data, repeat(which), buffers)), work
+            pairs = zip(self.data, buffers, strict=True)
+            taken = (a if a is None else _take(a, which, out) for a, out in pairs)
+            yield Batch(*taken), work
 
 
-def _take(array, rows, buffer):
-    """Return rows of an array, copied into the buffer where there is one."""
-    if buffer is None:
-        return array if array is None else array[rows]
+def _take(array, rows, out):
+    """Return rows of an array, copied into `out` where there is one."""
+    if out is None:
+        return array[rows]
     # mode="clip" spares the copy that guards against bad row numbers; these are good
-    return array.take(rows, axis=0, out=buffer, mode="clip")
+    return array.take(rows, axis=0, out=out, mode="clip")

@@ -11,8 +11,6 @@ row. What they have in common is what the classifier asks for:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,7 +34,6 @@ __all__ = [
     "Labels",
     "Multiclass",
     "Multilabel",
-    "comparable_labels",
     "label_column",
     "labels_of_classes",
     "learn_labels",
@@ -349,19 +346,6 @@ def label_column(y: Any) -> Any:
     if y.dtype.kind in "OS":
         check_label_type(y, "y")
     return y
-
-
-@contextmanager
-def comparable_labels() -> Iterator[None]:
-    """Turn the TypeError of labels that have no order, as 1 and "a", into a ValueError."""
-    try:
-        with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
-            yield
-    except TypeError as error:
-        raise ValueError(
-            f"The labels in y and classes must be of one kind, all strings or all "
-            f"numbers: {error}."
-        ) from error
 
 
 def _check_form(y, n_dimensions, kind):
