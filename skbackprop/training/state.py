@@ -145,9 +145,9 @@ class State:
 
     def refresh(self, plan: Plan) -> None:
         """Make what the plan needs and is not there yet, in place."""
-        init = plan.optimizer.init
-        # none yet, or another optimizer's
-        if self.step == 0 or init(self.vector[:1]).keys() != self.optimizer_memory.keys():
+        init, memory = plan.optimizer.init, self.optimizer_memory
+        is_first = self.step == 0 and not memory
+        if is_first or init(self.vector[:1]).keys() != memory.keys():  # another optimizer's
             self.optimizer_memory, self.step = init(self.vector), 0
         if plan.objective.network.has_dropout and self.dropout_seed is None:
             self.dropout_seed = int(self.rng.randint(2**32, dtype=np.uint32))
