@@ -80,7 +80,9 @@ def left_out(cls, rule):
 
 
 def single(X):
-    if hasattr(X, "__array__") and not hasattr(X, "columns"):  # names are left as they are
+    if hasattr(X, "columns"):  # of pandas; it keeps the names
+        return X.astype(np.float32) if (X.dtypes == np.float64).all() else X
+    if hasattr(X, "__array__"):
         X = np.asarray(X)
     is_double = (isinstance(X, np.ndarray) or issparse(X)) and X.dtype == np.float64
     return X.astype(np.float32) if is_double else X
