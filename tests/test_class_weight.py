@@ -418,3 +418,18 @@ def test_class_weight_can_be_searched(X, y):
     scores = search.fit(X, y).cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     assert len(set(scores)) > 1
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_batches_of_a_class_without_weight_move_nothing(engine, X):
+    """One row of four counts, with the mean weight divided out: as four times the rate."""
+    params = {"alpha": 0, "batch_size": 1, "shuffle": False, "random_state": 0}
+    params |= {"solver": "sgd", "momentum": 0, "engine": engine}
+    one = BackpropClassifier((3,), learning_rate=0.04, **params)
+    one.partial_fit(X[3:4], [1], classes=[0, 1])
+    weighted = BackpropClassifier(
+        (3,), learning_rate=0.01, class_weight={0: 0.0, 1: 1.0}, **params
+    )
+    weighted.partial_fit(X[:4], [0, 0, 0, 1], classes=[0, 1])
+    for ours, expected in zip(weighted.coefs_, one.coefs_, strict=True):
+        assert_allclose(ours, expected, rtol=1e-12)  # a factor that rounds

@@ -1,5 +1,6 @@
 """Formulas are read from their source, and what cannot be one says why."""
 
+import ast
 import math
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from skbackprop.activations import ElementwiseActivation, Relu, Silu, Tanh
 from skbackprop.elementwise import (
     Line,
     NotElementwise,
+    evaluate,
     in_one_line,
     lines,
     read,
@@ -99,6 +101,14 @@ def test_statement_that_is_no_assignment_is_named():
         return z
 
     assert "has the statement 'for _ in range(3):'" in refused(loop)
+
+
+def test_assignment_to_several_names_is_refused():
+    def swapped(self, z):
+        a, b = z, 1
+        return a + b
+
+    assert "has the statement 'a, b = (z, 1)'" in refused(swapped)
 
 
 def test_assignment_in_place_is_refused():
@@ -287,3 +297,8 @@ def test_formula_in_one_line_has_no_names_of_its_own():
     assert in_one_line(read(Silu.derivative), Silu()) == (
         "1 / (1 + exp(-z)) * (1 + z * (1 - 1 / (1 + exp(-z))))"
     )
+
+
+def test_a_choice_is_evaluated_on_the_side_that_holds():
+    choice = ast.parse("a if b > 0 else c", mode="eval").body
+    assert [evaluate(choice, {"a": 1, "b": b, "c": 2}) for b in (1, -1)] == [1, 2]

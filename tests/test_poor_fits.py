@@ -142,3 +142,34 @@ def test_a_training_that_diverged_goes_on_from_its_best_epoch():
     reg.set_params(learning_rate_init=1e-3, max_iter=20)
     said_by(reg, Z, y)
     assert reg.best_validation_score_ > before
+
+
+def test_many_outputs_that_are_poor_are_said_to_be():
+    reg = BackpropRegressor((2,), alpha=1e4, tol=1e-2, learning_rate=0.01, random_state=0)
+    noise = np.random.RandomState(1).randn(300, 60)
+    assert "no better than a constant" in said_by(reg, X, noise)
+
+
+def test_a_training_that_goes_on_and_diverges_keeps_what_it_began_with():
+    reg = BackpropRegressor(
+        (20,),
+        solver="sgd",
+        learning_rate_init=1e-3,
+        max_iter=200,
+        early_stopping=True,
+        warm_start=True,
+        random_state=0,
+    )
+    said_by(reg, X, SIGNAL)
+    best = reg.best_validation_score_
+    said = said_by(reg.set_params(learning_rate_init=8, n_iter_no_change=50), X, SIGNAL)
+    assert "with the parameters of an earlier fit" in said
+    assert reg.best_validation_score_ == best
+
+
+def test_rows_without_weight_say_nothing_of_a_fit():
+    """Of 900 rows every third is looked at, and only the others have weight."""
+    many = np.repeat(X, 3, axis=0)
+    weight = np.tile([0.0, 1.0, 1.0], 300)
+    reg = BackpropRegressor((3,), learning_rate=0.05, max_iter=300, random_state=0)
+    assert "constant" not in said_by(reg, many, many[:, 0], sample_weight=weight)

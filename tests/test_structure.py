@@ -389,6 +389,7 @@ def test_public_names():
 
 def test_public_names_exist():
     assert all(hasattr(skbackprop, name) for name in skbackprop.__all__)
+    assert skbackprop.__getattr__("inspection").summary is skbackprop.summary
     assert dir(skbackprop) == sorted(skbackprop.__all__)  # and nothing internal
     with pytest.raises(AttributeError, match="no attribute 'to_pytorch'"):
         _ = skbackprop.to_pytorch
