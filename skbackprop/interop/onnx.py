@@ -101,9 +101,11 @@ def to_onnx(estimator: Any) -> Any:
     ):
         graph("Identity", output, output=name)
     graph.drop_unused([name for name, _, _ in _outputs(estimator)])
+    proto = _to_proto(onnx, graph, estimator)
+    used = sorted({node.domain for node in proto.node})  # others may be cut off unnoticed
     model = onnx.helper.make_model(
-        _to_proto(onnx, graph, estimator),
-        opset_imports=[onnx.helper.make_opsetid(*pair) for pair in OPSETS.items()],
+        proto,
+        opset_imports=[onnx.helper.make_opsetid(name, OPSETS[name]) for name in used],
         ir_version=IR_VERSION,
         producer_name="skbackprop",
     )
