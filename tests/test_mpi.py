@@ -138,8 +138,8 @@ def test_a_pickled_training_goes_on_together(trained):
         ("weights on one", "differ in sample_weight: None on rank 0, but an array on rank"),
         ("trained before", "differ in the epochs before: 0 on rank 0, but 3 on rank 1"),
         ("no rows at all", "No process has a row"),
-        ("divergence", "ValueError Training diverged"),
-        ("divergence of lbfgs", "ValueError Training diverged"),
+        ("divergence", "DivergenceError Training diverged"),
+        ("divergence of lbfgs", "DivergenceError Training diverged"),
         ("nothing", "no error"),
     ],
 )
