@@ -306,6 +306,6 @@ def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return OPERATORS[type(node.op)](evaluate(node.operand, names))
         case ast.BinOp():
             apply, sides = OPERATORS[type(node.op)], (node.left, node.right)
-        case ast.Compare():
+        case _:  # a comparison; `read` lets nothing else pass
             apply, sides = OPERATORS[type(node.ops[0])], (node.left, node.comparators[0])
     return apply(*(evaluate(side, names) for side in sides))

@@ -11,7 +11,7 @@ from problems import SMALL, parameters_of
 from sklearn.base import clone
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop.engines import NumbaEngine, NumpyEngine
+from skbackprop.engines import Damage, NumbaEngine, NumpyEngine, check_finite
 
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
@@ -146,3 +146,27 @@ def test_a_training_with_numba_goes_on_where_there_is_none(Xy, no_numba):
 def test_a_named_engine_is_a_plain_string_in_the_state(value, Xy):
     clf = BackpropClassifier(**SMALL, engine=value).fit(*Xy)
     assert type(clf._state["engine"]) is str
+
+
+def test_damage_that_can_be_mended_is_said_while_numpy_trains(monkeypatch, Xy):
+    damage = Damage("A file of compiled code is damaged. Delete its folder.")
+    monkeypatch.setattr(NumbaEngine, "pays", lambda self, plan, data: True)
+    monkeypatch.setattr(NumbaEngine, "why_not", lambda self, plan, data: damage)
+    clf = BackpropClassifier(**SMALL)
+    with pytest.warns(UserWarning, match="damaged.* Until then the NumPy engine trains"):
+        clf.fit(*Xy)
+    reference = BackpropClassifier(**SMALL, engine="numpy").fit(*Xy)
+    assert_array_equal(parameters_of(clf), parameters_of(reference))
+
+
+def test_a_finite_loss_is_no_divergence():
+    """An engine of one's own may ask after every step."""
+    assert check_finite(0.5, state=None, learning_rate=0.1) is None
+
+
+def test_networks_of_many_shapes_may_have_the_same_parameters(rng):
+    """What is kept of each is bounded, and begins anew."""
+    X, y = rng.standard_normal((12, 20)), np.arange(12) % 2
+    for n_features in (*range(1, 20), 1):
+        clf = BackpropClassifier((2,), max_iter=1, engine="numpy", random_state=0)
+        assert clf.fit(X[:, :n_features], y).coefs_[0].shape == (n_features, 2)

@@ -261,10 +261,8 @@ def check_label_type(labels, name: str) -> None:
         )
 
 
-def check_sample_weight(sample_weight, X, group: ProcessGroup = SINGLE) -> NDArray | None:
-    """Return the sample weights in the precision of X, shape (n_rows,), or None."""
-    if sample_weight is None:
-        return None
+def check_sample_weight(sample_weight, X, group: ProcessGroup = SINGLE) -> NDArray:
+    """Return the sample weights in the precision of X, shape (n_rows,)."""
     if isinstance(sample_weight, Real):
         sample_weight = np.full(X.shape[0], sample_weight)
     weights = check_array(
