@@ -307,5 +307,7 @@ def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.BinOp():
             apply, sides = OPERATORS[type(node.op)], (node.left, node.right)
         case _:  # a comparison; `read` lets nothing else pass
-            apply, sides = OPERATORS[type(node.ops[0])], (node.left, node.comparators[0])
+            comparison: Any = node
+            apply = OPERATORS[type(comparison.ops[0])]
+            sides = comparison.left, comparison.comparators[0]
     return apply(*(evaluate(side, names) for side in sides))

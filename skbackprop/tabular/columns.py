@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date, time, timedelta
 from decimal import Decimal
+from importlib.util import find_spec
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from sklearn.utils.validation import validate_data
 __all__ = ["CATEGORY", "Column", "Table", "read_table"]
 
 NUMBER, CATEGORY, DATE = "numbers", "categories", "dates"
+READS_ALL = find_spec("sklearn.callback") is not None  # scikit-learn from 1.9 on
 NUMERIC, TEMPORAL = "biuf", "mM"  # NumPy's letters
 NUMBERS = (Real, Decimal, np.bool_)
 DATES = (date, time, timedelta, np.datetime64, np.timedelta64)
@@ -79,6 +81,19 @@ class Table(NamedTuple):
     has_names: bool  # that are all strings
 
 
+class _Names(NamedTuple):
+    """Names in the form in which scikit-learn before 1.9 reads them; polars 2 lacks it."""
+
+    shape: tuple[int, int]
+    names: list[Any]
+
+    def __dataframe__(self):
+        return self
+
+    def column_names(self):
+        return self.names
+
+
 def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
     """Return what X holds; the estimator learns, or compares, names and number of columns.
 
@@ -94,8 +109,10 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
                 f"is required. X needs {('rows', 'columns')[axis]}."
             )
     columns = list(reader(X))
-    _refuse_twins([column.name for column in columns])
-    validate_data(estimator, X, skip_check_array=True, reset=reset)
+    names = [column.name for column in columns]
+    _refuse_twins(names)
+    known = X if READS_ALL or hasattr(X, "__dataframe__") else _Names(X.shape, names)
+    validate_data(estimator, known, skip_check_array=True, reset=reset)
     return Table(columns, X.shape[0], hasattr(estimator, "feature_names_in_"))
 
 

@@ -40,7 +40,12 @@ class NumbaEngine(Spec):
     def why_not(self, plan: Plan, data: Batch) -> str | None:
         from .translation import obstacle
 
-        return _why_not_here() or obstacle(plan, data) or _why_not_loaded(plan, data)
+        return (
+            _why_not_from_sources()
+            or obstacle(plan, data)
+            or _why_not_here()
+            or _why_not_loaded(plan, data)
+        )
 
     def pays(self, plan: Plan, data: Batch) -> bool:
         """Say whether trainings of usual length save more time than the start takes.
@@ -125,7 +130,7 @@ def _why_not_here():
         )
     if config.DISABLE_JIT:
         return "The environment variable NUMBA_DISABLE_JIT keeps Numba from compiling."
-    return _why_not_from_sources()
+    return None
 
 
 @cache
