@@ -397,7 +397,7 @@ def test_public_names_exist():
 
 def test_advice_to_install_works_from_a_checkout_too():
     """It names the packages, as the extras do; the name skbackprop is not published yet."""
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     known = {need for extra in project["optional-dependencies"].values() for need in extra}
     advised = [
         need
