@@ -92,7 +92,7 @@ def order_rows(estimator, start, splits):
     state.begin_order(n_rows)
     if splits:
         strata = estimator._strata(start.rows, start.data.target)
-        weight = start.rows.of_all(start.data.weight)
+        weight = start.rows.of_all(start.data.loss_weight)
         counted = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
         fraction = start.hyper.validation_fraction
         train, state.validation_rows = split_rows(counted, strata, fraction, state.rng)

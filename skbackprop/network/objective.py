@@ -27,12 +27,6 @@ class Batch(NamedTuple):
     class_weight: NDArray | None = None  # (n_rows,), of which the mean over all rows is 1
 
     @property
-    def weight(self) -> NDArray | None:
-        """How much each row counts, for itself and for its class; None where all do."""
-        weights = [w for w in (self.sample_weight, self.class_weight) if w is not None]
-        return np.prod(weights, axis=0) if weights else None
-
-    @property
     def weight_sum(self) -> float:
         """The sum of the sample weights: the number of rows where there are none."""
         if self.sample_weight is None:

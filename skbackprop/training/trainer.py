@@ -376,7 +376,7 @@ class Trainer:
     def _diagnose(self, before):
         """Return the causes of a network that is hardly of any use, else None."""
         rows = self._some_rows(DIAGNOSED_ROWS)
-        X, target, weight = rows.X, rows.target, rows.weight
+        X, target, weight = rows.X, rows.target, rows.loss_weight
         if weight is not None and not weight.any():
             return None
         objective, vector = self.plan.objective, self.state.predicting_vector
