@@ -111,6 +111,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Whether `fit` goes on from where the last call ended: weights, memory of the
         solver, step count, schedule, random stream and order of the rows, so that two
         calls of 5 epochs equal one of 10. With "lbfgs" only the weights are kept.
+        With other data the weights are kept, and what was measured on the former
+        data (best loss or score, epochs without improvement, a lowered learning rate)
+        begins anew. Data are the same if they have the same shape and dtype, and the
+        same values in some thousand rows spread evenly over targets and weights, and in
+        rows of X of about 16,000 elements together; so are validation rows.
 
     momentum : float, default=0.9
         Factor on the previous weight update, for "sgd". From 0 to 1.
