@@ -140,6 +140,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Fraction of the rows that `early_stopping` sets aside; at least one row per class,
         and two in all.
 
+    validation_rows : {"random", "last"}, default="random"
+        Which rows `early_stopping` sets aside: random ones, with the classes in proportion, or the last
+        ones, for rows that are ordered by time, where random ones would be neighbours
+        of those that train.
+
     beta_1 : float, default=0.9
         Decay of the first moment of "adam", "adamw" and "nadam", in [0, 1).
 
@@ -230,6 +235,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     best_validation_score_ : float or None
         The largest of `validation_scores_`.
 
+    best_iter_ : int or None
+        The epoch of the best validation score with `early_stopping`, whose weights
+        predict; without, that of `best_loss_`. Counted from 1 over the whole training, as
+        the curves are. None before an epoch.
+
     n_iter_ : int
         Number of epochs of the last `fit`; after `partial_fit` of the whole training.
 
@@ -311,6 +321,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        validation_rows: str = "random",
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
@@ -344,6 +355,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_rows = validation_rows
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon

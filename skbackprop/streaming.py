@@ -132,6 +132,7 @@ WITHOUT_EFFECT = {
     "scoring",
     "target_loss",
     "validation_fraction",
+    "validation_rows",
     "verbose",
     "warm_start",
 }

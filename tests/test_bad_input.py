@@ -65,6 +65,7 @@ INVALID = {
     "nesterovs_momentum": NOT_A_BOOL,
     "early_stopping": NOT_A_BOOL,
     "validation_fraction": NOT_A_FRACTION,
+    "validation_rows": ["first", None, 3, [0, 1]],
     "beta_1": NOT_A_FRACTION,
     "beta_2": NOT_A_FRACTION,
     "epsilon": NOT_POSITIVE,

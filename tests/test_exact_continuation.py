@@ -88,7 +88,7 @@ def assert_same_bits(one, other):
     assert_same_weights(one, other)
     for name in ("loss_curve_", "validation_scores_", "t_", "loss_"):
         assert getattr(one, name) == getattr(other, name)
-    for name in ("best_loss_", "best_validation_score_"):
+    for name in ("best_loss_", "best_validation_score_", "best_iter_"):
         assert getattr(one, name) == getattr(other, name)
 
 

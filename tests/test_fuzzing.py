@@ -202,6 +202,7 @@ def all_parameters(draw):
         "nesterovs_momentum": draw(st.booleans()),
         "early_stopping": draw(st.booleans()),
         "validation_fraction": draw(st.floats(0, 0.99)),
+        "validation_rows": draw(st.sampled_from(["random", "last"])),
         "beta_1": draw(st.floats(0, 1, exclude_max=True)),
         "beta_2": draw(st.floats(0, 1, exclude_max=True)),
         "epsilon": draw(st.floats(0, 1, exclude_min=True)),

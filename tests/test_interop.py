@@ -236,6 +236,7 @@ def test_after_early_stopping_the_best_weights_are_exchanged():
     back = from_sklearn(mlp)
     assert_same_predictions(back, estimator)
     assert back.validation_scores_ == estimator.validation_scores_
+    assert back.best_iter_ == estimator.best_iter_
     assert len(back.validation_loss_curve_) == back.n_iter_
 
 

@@ -313,6 +313,43 @@ def test_early_stopping_sets_its_fraction_aside(X, y):
     assert clf.t_ == 42 * clf.n_iter_
 
 
+@pytest.mark.usefixtures("few_epochs")
+def test_last_rows_are_set_aside_where_that_is_asked_for(X, y):
+    """As if they had been passed as validation rows; rows without weight do not count."""
+    weight = np.where(np.arange(60) % 4 == 3, 0.0, 1.0)
+    watch = Watch(accuracy_score)
+    own = classifier(scoring=watch, validation_rows="last", shuffle=False, **STOPS_EARLY)
+    own.fit(X, y, weight)
+    counted = np.flatnonzero(weight)
+    assert np.array_equal(watch.rows[0], X[counted[-14:]])  # 0.3 of 45, rounded up
+    train, held_out = counted[:-14], counted[-14:]
+    given = classifier(scoring=watch, shuffle=False, **STOPS_EARLY)
+    given.fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
+    # sums of weights in place of counts
+    np.testing.assert_allclose(own.coefs_[0], given.coefs_[0], rtol=1e-9)
+    assert own.n_iter_ == given.n_iter_
+
+
+def test_best_epoch_is_that_of_the_best_score(X, y):
+    clf = classifier(batch_size=10, warm_start=True, **STOPS_EARLY).fit(X, y)
+    assert clf.best_iter_ == int(np.argmax(clf.validation_scores_)) + 1 < clf.n_iter_
+    clf.fit(X, y)  # counted over both calls, as the curves are
+    assert clf.best_iter_ == int(np.argmax(clf.validation_scores_)) + 1
+
+
+@pytest.mark.usefixtures("few_epochs")
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_best_epoch_is_that_of_the_best_loss_without_early_stopping(solver, X, y):
+    clf = classifier(solver=solver, learning_rate=2.0, batch_size=5, n_iter_no_change=3)
+    clf.fit(X, y, X_val=-X, y_val=y)
+    assert clf.best_iter_ == int(np.argmin(clf.loss_curve_)) + 1
+    assert clf.loss_curve_[clf.best_iter_ - 1] == clf.best_loss_
+
+
+def test_there_is_no_best_epoch_before_the_first(X):
+    assert BackpropRegressor.from_weights([[[2.0]]], [[1.0]]).best_iter_ is None
+
+
 def test_early_stopping_needs_one_row_to_train_on_and_two_to_validate(X):
     regressor = BackpropRegressor((2,), early_stopping=True, max_iter=4, random_state=0)
     with pytest.warns(ConvergenceWarning):

@@ -174,6 +174,7 @@ WITHOUT_EFFECT = [
     ("warm_start", False, True),
     ("max_fun", 15000, 10),
     ("validation_fraction", 0.1, 0.2),
+    ("validation_rows", "random", "last"),
     ("target_loss", None, 0.0),
     ("scoring", None, "loss"),
 ]

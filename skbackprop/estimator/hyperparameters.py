@@ -136,6 +136,7 @@ ALLOWED: dict[str, Allowed] = {
     "nesterovs_momentum": BOOL,
     "early_stopping": BOOL,
     "validation_fraction": Interval(Real, 0, 1, "[)"),
+    "validation_rows": Options(("random", "last")),
     "beta_1": Interval(Real, 0, 1, "[)"),
     "beta_2": Interval(Real, 0, 1, "[)"),
     "epsilon": POSITIVE,
@@ -182,6 +183,7 @@ class Hyperparameters:
     target_loss: float | None
     early_stopping: bool
     validation_fraction: float
+    validation_rows: str
     scoring: Any  # None: the estimator's own score
     class_weight: Any
     engine: Engine | None  # None: the fastest
@@ -390,8 +392,8 @@ def _resolve(cls, owner, *values):
 _resolve_plain: Any = lru_cache(maxsize=256, typed=True)(_resolve)
 UNCHANGED = (
     *("shuffle", "clip_norm", "max_iter", "tol", "n_iter_no_change", "target_loss"),
-    *("early_stopping", "validation_fraction", "warm_start", "verbose"),
-    *("scoring", "class_weight"),
+    *("early_stopping", "validation_fraction", "validation_rows"),
+    *("warm_start", "verbose", "scoring", "class_weight"),
 )
 
 

@@ -95,7 +95,8 @@ def order_rows(estimator, start, splits):
         weight = start.rows.of_all(start.data.loss_weight)
         counted = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
         fraction = start.hyper.validation_fraction
-        train, state.validation_rows = split_rows(counted, strata, fraction, state.rng)
+        rng = None if start.hyper.validation_rows == "last" else state.rng
+        train, state.validation_rows = split_rows(counted, strata, fraction, rng)
         if len(counted) < n_rows:  # rows without weight train, to no effect
             train = np.concatenate([train, np.setdiff1d(np.arange(n_rows), counted)])
         state.order = train
@@ -167,12 +168,12 @@ def split_rows(
     rows: NDArray,
     labels: NDArray | None,
     fraction: float,
-    rng: np.random.RandomState,
+    rng: np.random.RandomState | None,
 ) -> tuple[NDArray, NDArray]:
     """Split the numbers of rows that count into training and validation rows.
 
     The validation part has `fraction` of them, at least one per class and at least two.
-    The split is stratified by `labels` of all rows (None: never) wherever every class has
+    Without `rng` it has the last ones. Else the split is stratified by `labels` of all rows (None: never) wherever every class has
     two members and both parts have room for all classes.
     """
     if fraction == 0:
@@ -190,6 +191,8 @@ def split_rows(
             f"leaves none to train on: got n_samples={len(rows)} rows with a positive "
             "weight. Use more data or early_stopping=False."
         )
+    if rng is None:
+        return rows[:n_train], rows[n_train:]
     if labels is not None:
         counts = np.unique(labels, return_counts=True)[1]
         if counts.min() < 2 or min(n_train, n_validation) < len(counts):

@@ -354,6 +354,8 @@ def _take_counts(mlp, state):
     state.watch(score=best_score is not None)
     best_loss = getattr(mlp, "best_loss_", mlp.loss_)  # L-BFGS has none
     state.best = -best_loss if best_score is None else best_score
+    merits = np.negative(curve or []) if best_score is None else mlp.validation_scores_
+    state.best_epoch = int(np.argmax(merits)) + 1 if len(merits) else None
 
 
 def _take_memory(mlp, state):

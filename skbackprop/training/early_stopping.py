@@ -34,7 +34,7 @@ class Patience:
         improves = is_better and merit >= state.best + self.tol
         state.n_stale = 0 if improves else state.n_stale + 1
         if is_better:
-            state.best = merit
+            state.best, state.best_epoch = merit, state.epoch
             if self.keep_best and state.best_vector is not None:
                 state.best_vector[...] = state.vector
 

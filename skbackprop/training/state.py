@@ -66,6 +66,7 @@ class State:
     watches_score: bool = False  # whether `best` is a score of early stopping
     n_stale: int = 0  # epochs since the last improvement
     best: float = -np.inf  # the largest score, or minus the smallest loss
+    best_epoch: int | None = None  # that has it
     best_vector: NDArray | None = None  # the parameters of the best score
     mean_class_weight: float = 0.0  # of the rows of the last `fit` and all chunks since
     weight_of_chunks: float = 0.0  # the sum of their sample weights
@@ -154,7 +155,8 @@ class State:
 
     def begin_anew(self) -> None:
         """Forget what was measured on other data, in place; the parameters stay."""
-        self.best, self.n_stale, self.best_vector = -np.inf, 0, None
+        self.best, self.best_epoch, self.best_vector = -np.inf, None, None
+        self.n_stale = 0
         self.schedule_memory = {"factor": 1.0}
 
     def fall_back(self) -> None:
@@ -165,7 +167,8 @@ class State:
     def watch(self, score: bool) -> None:
         """Say what `best` will mean; a score and a loss cannot be compared. In place."""
         if score != self.watches_score:
-            self.watches_score, self.best, self.n_stale = score, -np.inf, 0
+            self.watches_score, self.n_stale = score, 0
+            self.best, self.best_epoch = -np.inf, None
         if not score:
             self.best_vector = None
         elif self.best_vector is None:

@@ -113,6 +113,7 @@ def conclusions(state: State, history: History) -> dict[str, Any]:
         "loss_": history.loss,
         "best_loss_": None if state.watches_score else -state.best,
         "best_validation_score_": history.best_score,
+        "best_iter_": state.best_epoch,
         "n_iter_": history.n_epochs,
         "t_": state.samples_seen,
         "_state": state.to_dict(),
@@ -263,10 +264,8 @@ class Trainer:
             raise  # the error that is handled
         self.history.cut(n_epochs)
         state.fall_back()
-        scores = self.history.validation_scores
-        best = "an earlier fit"
-        if state.best in scores:
-            best = f"epoch {state.epoch - len(scores) + scores.index(state.best) + 1}"
+        is_own = state.best_epoch > state.epoch - n_epochs
+        best = f"epoch {state.best_epoch}" if is_own else "an earlier fit"
         return (
             f"Training diverged in epoch {epoch}: it ended with the parameters of {best}, "
             f"whose validation score of {state.best:.6g} is the best. Try a smaller "
