@@ -132,9 +132,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Fraction of the rows that `early_stopping` sets aside; two rows at least.
 
     validation_rows : {"random", "last"}, default="random"
-        Which rows `early_stopping` sets aside: random ones, or the last
-        ones, for rows that are ordered by time, where random ones would be neighbours
-        of those that train.
+        Which rows `early_stopping` sets aside: random ones, or the last ones, for rows that
+        are ordered by time, where random ones would be neighbours of those that train.
 
     beta_1 : float, default=0.9
         Decay of the first moment of "adam", "adamw" and "nadam", in [0, 1).

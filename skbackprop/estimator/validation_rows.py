@@ -173,8 +173,9 @@ def split_rows(
     """Split the numbers of rows that count into training and validation rows.
 
     The validation part has `fraction` of them, at least one per class and at least two.
-    Without `rng` it has the last ones. Else the split is stratified by `labels` of all rows (None: never) wherever every class has
-    two members and both parts have room for all classes.
+    Without `rng` it has the last ones. Else the split is stratified by `labels` of all rows
+    (None: never) wherever every class has two members and both parts have room for all
+    classes.
     """
     if fraction == 0:
         raise ValueError(
