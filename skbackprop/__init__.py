@@ -9,6 +9,7 @@ from .classifier import BackpropClassifier
 from .regressor import BackpropRegressor
 
 if TYPE_CHECKING:
+    from .hidden_features import HiddenLayerTransformer
     from .inspection.displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
     from .inspection.gradient_check import check_gradient
     from .inspection.network_summary import hidden_activations, input_gradient, summary
@@ -24,6 +25,7 @@ __all__ = [
     "BackpropClassifier",
     "BackpropRegressor",
     "ChunkReport",
+    "HiddenLayerTransformer",
     "LossCurveDisplay",
     "NetworkDisplay",
     "TabularClassifier",
@@ -45,6 +47,7 @@ __all__ = [
 
 # Imported on first use, so that who only trains does not wait for them.
 _LATER = {
+    "hidden_features": ("HiddenLayerTransformer",),
     "inspection.displays": ("LossCurveDisplay", "NetworkDisplay", "WeightsDisplay"),
     "inspection.gradient_check": ("check_gradient",),
     "inspection.network_summary": ("hidden_activations", "input_gradient", "summary"),

@@ -27,6 +27,7 @@ import skbackprop
 from skbackprop import (
     BackpropClassifier,
     BackpropRegressor,
+    HiddenLayerTransformer,
     TabularClassifier,
     TabularRegressor,
     activations,
@@ -50,6 +51,7 @@ from skbackprop.schedules import SCHEDULES
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
 TABULAR = [TabularClassifier, TabularRegressor]
+TRANSFORMERS = [HiddenLayerTransformer, PiecewiseLinearEncoder]
 RULE_MODULES = (
     *(activations, conventions, initializers, losses, optimizers, schedules),
     rule_module,
@@ -367,6 +369,7 @@ def test_public_names():
         "BackpropClassifier",
         "BackpropRegressor",
         "ChunkReport",
+        "HiddenLayerTransformer",
         "LossCurveDisplay",
         "NetworkDisplay",
         "TabularClassifier",
@@ -460,12 +463,12 @@ def documented(cls, section):
     return {name: " ".join(kind.split()) for name, kind in entries}
 
 
-@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, PiecewiseLinearEncoder, *RULES])
+@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, *TRANSFORMERS, *RULES])
 def test_parameters_are_documented_in_their_order(cls):
     assert list(documented(cls, "Parameters")) == list(inspect.signature(cls).parameters)
 
 
-@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, PiecewiseLinearEncoder, *RULES])
+@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, *TRANSFORMERS, *RULES])
 def test_documented_defaults_are_the_defaults(cls):
     for name, kind in documented(cls, "Parameters").items():
         default = inspect.signature(cls).parameters[name].default
@@ -524,7 +527,7 @@ def test_documented_attributes_are_those_of_a_table(cls):
     assert attributes_of(encoder) == documented(type(encoder), "Attributes").keys()
 
 
-@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, PiecewiseLinearEncoder])
+@pytest.mark.parametrize("cls", [*CLASSES, *TABULAR, *TRANSFORMERS])
 def test_public_methods_are_documented_in_full(cls):
     for name, method in inspect.getmembers(cls, inspect.isfunction):
         if name[0] != "_" and method.__module__.startswith("skbackprop"):

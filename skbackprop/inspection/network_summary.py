@@ -12,7 +12,14 @@ from ..estimator.fitted_model import FittedModel
 from ..estimator.hyperparameters import in_numbers
 from .tables import Section, as_html, as_text
 
-__all__ = ["LayerSummary", "Summary", "hidden_activations", "input_gradient", "summary"]
+__all__ = [
+    "LayerSummary",
+    "Summary",
+    "check_hidden_layer",
+    "hidden_activations",
+    "input_gradient",
+    "summary",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,14 +239,19 @@ def hidden_activations(estimator: Any, X: Any, layer: int = -1) -> NDArray:
     (150, 5)
     """
     model = FittedModel(estimator, "hidden_activations")
-    X, n_hidden = model.rows(X), len(model.network.layers) - 1
+    X = model.rows(X)
+    check_hidden_layer(layer, len(model.network.layers) - 1)
+    return model.objective.hidden_activations(model.vector, X)[layer]
+
+
+def check_hidden_layer(layer: int, n_hidden: int) -> None:
+    """Raise ValueError for a layer that a network of so many hidden layers lacks."""
     if not -n_hidden <= layer < n_hidden:
         raise ValueError(
             f"layer={layer} does not exist: the network has "
             f"{in_numbers(n_hidden, 'hidden layer')}. Pass 0 for the first, -1 for the "
             "last."
         )
-    return model.objective.hidden_activations(model.vector, X)[layer]
 
 
 def input_gradient(estimator: Any, X: Any, of: str = "output") -> NDArray:
