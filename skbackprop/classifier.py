@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from .activations import Activation
 from .engines import Engine
 from .estimator.base import BaseBackprop, Call, has_partial_fit
-from .estimator.hyperparameters import resolve_loss
+from .estimator.hyperparameters import loss_of, resolve_loss
 from .estimator.input_validation import expand_class_weight
 from .estimator.labels import (
     Multilabel,
@@ -614,7 +614,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self._kind, self._sparse_labels = labels.kind, labels.is_sparse
         self.classes_ = labels.classes
 
-    def _encode(self, rows, loss_of, *, fresh, is_chunk=True, classes=None):
+    def _encode(self, rows, losses, *, fresh, is_chunk=True, classes=None):
         try:
             with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
                 y = label_column(rows.of_all(rows.y))
@@ -631,7 +631,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "The labels in y and classes must be of one kind, all strings or all "
                 f"numbers: {error}."
             ) from error
-        return labels.encode(rows.held(y), labels.n_outputs(loss_of(self._kind)))
+        loss = loss_of(losses, self._kind)
+        return labels.encode(rows.held(y), labels.n_outputs(loss)), loss
 
     def _scored(self, y):
         return self._labels.scored(y)

@@ -17,6 +17,7 @@ from .activations import Activation
 from .engines import Engine
 from .estimator.base import BaseBackprop, Call, has_partial_fit
 from .estimator.fitted_network import raise_overflow
+from .estimator.hyperparameters import loss_of
 from .initializers import Initializer
 from .losses import REGRESSOR_LOSSES, Loss
 from .optimizers import Optimizer
@@ -480,11 +481,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     # -- what the base class asks for --------------------------------------------------
 
-    def _encode(self, rows, loss_of, *, fresh, is_chunk=True, classes=None):
+    def _encode(self, rows, losses, *, fresh, is_chunk=True, classes=None):
         y = rows.y.toarray() if issparse(rows.y) else rows.y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        return y.reshape(len(y), -1)
+        return y.reshape(len(y), -1), loss_of(losses, self._kind)
 
     def _score_output(self, output, target, sample_weight):
         with np.errstate(all="ignore"):  # squares of very large numbers overflow

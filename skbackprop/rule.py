@@ -170,6 +170,7 @@ def spec(cls: type[T]) -> type[T]:
     made = dataclass(init=False, kw_only=True, repr=False, eq=False)(cls)
     made._names = frozenset(f.name for f in fields(made))
     made._defaults = {f.name: f.default for f in fields(made) if f.default is not MISSING}
+    made._open = tuple(name for name, value in made._defaults.items() if value is None)
     return made
 
 
@@ -198,13 +199,14 @@ class Spec:
 
     Subclasses are decorated with :func:`spec`, which makes their fields their parameters.
     A rule asked for by name takes those listed in `from_estimator` from the estimator's
-    parameters.
+    parameters, and those whose default is None, which leaves them open.
     """
 
     from_estimator: ClassVar[tuple[str, ...]] = ()
     __signature__: ClassVar[Any]
     _names: ClassVar[frozenset[str]] = frozenset()
     _defaults: ClassVar[Mapping[str, Any]] = {}
+    _open: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *positional: Any, **params: Any) -> None:
         if positional:
@@ -308,12 +310,7 @@ def complete(spec: Any, parameters: Mapping[str, Any]) -> Any:
             filled[name] = parameters.get(name)
         elif isinstance(value, Spec):
             filled[name] = complete(value, parameters)
-    return type(spec)(**values | _plain(filled)) if filled else spec
-
-
-def _plain(values):
-    """Return Python numbers for NumPy's, which would turn float32 sums into float64."""
-    return {n: v.item() if isinstance(v, np.generic) else v for n, v in values.items()}
+    return type(spec)(**values | filled) if filled else spec
 
 
 def resolve(
@@ -327,14 +324,16 @@ def resolve(
 ) -> Any:
     """Return the rule that a name stands for, or the object that was passed, checked.
 
-    A rule of a name takes what it lists in `from_estimator` from the parameters `given`.
+    A rule of a name takes what it lists in `from_estimator`, and what it leaves open, from
+    the parameters `given`.
     Raises ValueError for an unknown name, for an object that lacks one of `methods`, and
     for one whose own parameters are not what they may be.
     """
     if isinstance(value, str) and value in registry:
         make = registry[value]
-        names = getattr(make, "from_estimator", ())
-        return make(**_plain({name: given[name] for name in names})) if names else make()
+        taken = {name: given[name] for name in getattr(make, "from_estimator", ())}
+        left_open = getattr(make, "_open", ())
+        return make(**taken, **{name: given[name] for name in left_open if name in given})
     if value in HasMethods(methods):
         if hasattr(value, "check"):
             value.check()

@@ -21,7 +21,7 @@ from ..training.state import State
 from ..training.trainer import History, NoCallbacks, Trainer, as_if_stopped, conclusions
 from .callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
 from .fitted_network import CURVES, FittedNetwork, twin_of
-from .hyperparameters import Hyperparameters, resolve_hyperparameters
+from .hyperparameters import Hyperparameters, loss_of, resolve_hyperparameters
 from .input_validation import (
     check_call,
     check_sample_weight,
@@ -77,10 +77,10 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
     _is_clone = False
 
     @abstractmethod
-    def _encode(self, rows, loss_of, *, fresh, is_chunk=True, classes=None):
-        """Return the target, shape (n_rows, n_outputs); learn the classes where `fresh`.
+    def _encode(self, rows, losses, *, fresh, is_chunk=True, classes=None):
+        """Return the target, shape (n_rows, n_outputs), and which of the losses it is for.
 
-        `loss_of` returns the loss for a kind of target.
+        Learn the classes where `fresh`.
         """
 
     @abstractmethod
@@ -204,15 +204,15 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if "_state" in vars(self) and (call.is_chunk or hyper.warm_start):
             state = self._resumed()
         rows = check_call(self, call, state, group)
-        target = self._encode(
+        target, loss = self._encode(
             rows,
-            hyper.loss,
+            hyper.losses,
             fresh=state is None,
             is_chunk=call.is_chunk,
             classes=call.classes,
         )
         sizes = [rows.X.shape[1], *hyper.hidden_sizes, target.shape[1]]
-        objective = hyper.objective(sizes, self._kind)
+        objective = hyper.objective(sizes, loss)
         data = self._as_data(hyper, objective, rows, target, call.sample_weight)
         if state is None:
             rng = group.broadcast_stream(check_random_state(self.random_state))
@@ -301,7 +301,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         """Make the state of a training that has not begun yet; `fit` begins a new one."""
         dtype = np.result_type(np.float32, *weights.coefs, *weights.intercepts)
         self.n_features_in_ = sizes[0]
-        objective = resolve_hyperparameters(self).objective(sizes, self._kind)
+        hyper = resolve_hyperparameters(self)
+        objective = hyper.objective(sizes, loss_of(hyper.losses, self._kind))
         rng = check_random_state(self.random_state)
         state, history = self._new_state(sizes, dtype, objective, weights, rng), History()
         vars(self).update(history.attributes(), **conclusions(state, history))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from numbers import Integral, Real
 from operator import attrgetter
@@ -41,6 +41,7 @@ __all__ = [
     "check_nested",
     "in_numbers",
     "in_words",
+    "loss_of",
     "refuse_what_lbfgs_ignores",
     "require",
     "resolve_hyperparameters",
@@ -158,7 +159,6 @@ RESOLVED = (  # the sizes first, which a cache has to look at
 read_parameters = attrgetter(*RESOLVED[:-1])  # but for class_weight, which classifiers have
 OF_THE_OBJECTIVE = ("activation", "dropout", "loss", "alpha", "error_convention")
 AUTO_BATCH_SIZE = 200
-MANY = 16  # objectives
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -192,32 +192,15 @@ class Hyperparameters:
     verbose: int
     is_stochastic: bool  # batch by batch, not on all rows at once
     needs_all_rows: bool  # in every step
-    _loss_of_kind: dict[str, Loss] = field(default_factory=dict, init=False)
-    _objectives: dict[Any, Objective] = field(default_factory=dict, init=False)
 
-    def loss(self, kind: str) -> Loss:
-        """Return the loss for a kind of target; it is kept."""
-        if kind not in self._loss_of_kind:
-            self._loss_of_kind[kind] = _loss_of(self.losses, kind)
-        return self._loss_of_kind[kind]
-
-    def objective(self, layer_sizes: Sequence[int], kind: str) -> Objective:
-        """Return the objective of layers of these sizes, input and output included.
-
-        It is kept: a step on one row takes less time than building a network.
-        """
-        key = *layer_sizes, kind
-        if key not in self._objectives:
-            if len(self._objectives) == MANY:
-                self._objectives.clear()
-            network = Network.of_sizes(layer_sizes, self.activations, self.dropout)
-            self._objectives[key] = Objective(
-                network=network,
-                loss=self.loss(kind),
-                alpha=self.alpha,
-                convention=self.convention,
-            )
-        return self._objectives[key]
+    def objective(self, layer_sizes: Sequence[int], loss: Loss) -> Objective:
+        """Return the objective of layers of these sizes, input and output included."""
+        return Objective(
+            network=Network.of_sizes(layer_sizes, self.activations, self.dropout),
+            loss=loss,
+            alpha=self.alpha,
+            convention=self.convention,
+        )
 
     def plan(self, objective: Objective, n_rows: int, is_chunk: bool) -> Plan:
         """Return the plan of a training on so many rows."""
@@ -295,7 +278,7 @@ def resolve_hyperparameters(estimator: Any, owner: str | None = None) -> Hyperpa
 def resolve_loss(estimator: Any, kind: str) -> Loss:
     """Return the loss of an estimator for a kind of target."""
     cls = type(estimator)
-    return _loss_of(_losses(estimator.loss, cls._losses, cls.__name__), kind)
+    return loss_of(_losses(estimator.loss, cls._losses, cls.__name__), kind)
 
 
 def resolve_objective(estimator: Any, layer_sizes: Sequence[int], kind: str) -> Objective:
@@ -316,7 +299,7 @@ def _objective(cls, layer_sizes, kind, activation, dropout, loss, alpha, convent
     losses = _losses(loss, cls._losses, owner)
     return Objective(
         network=Network.of_sizes(layer_sizes, activations, dropout),
-        loss=_loss_of(losses, kind),
+        loss=loss_of(losses, kind),
         alpha=float(alpha),
         convention=CONVENTIONS[convention](),
     )
@@ -358,6 +341,8 @@ def _resolve(cls, owner, *values):
         value = given[name]
         if value is not cls._defaults.get(name, Ellipsis) and value not in allowed:
             require(False, name, owner, allowed, value)
+    # Python numbers for NumPy's, which would turn float32 sums into float64
+    given = {n: v.item() if isinstance(v, np.generic) else v for n, v in given.items()}
     sizes = _hidden_sizes(given["hidden_layer_sizes"], owner)
     activations, factors = _activations(given["activation"], len(sizes), owner)
     engine = given["engine"]
@@ -523,8 +508,14 @@ def _require_one_per_layer(value, n_hidden, name, owner):
 
 def _initializer(value, n_layers, glorot_factors, owner):
     """Return the initializer, with the Glorot factors that the activations ask for."""
+    given = {"factor": glorot_factors}
     initializer = resolve(
-        value, INITIALIZERS, parameter="initializer", owner=owner, methods=("__call__",)
+        value,
+        INITIALIZERS,
+        parameter="initializer",
+        owner=owner,
+        methods=("__call__",),
+        given=given,
     )
     if getattr(initializer, "n_layers", None) not in (None, n_layers):
         raise ValueError(
@@ -532,7 +523,7 @@ def _initializer(value, n_layers, glorot_factors, owner):
             f"{in_numbers(initializer.n_layers, 'layer')}, but the network has {n_layers}, "
             "the output layer included."
         )
-    return complete(initializer, {"factor": glorot_factors})
+    return complete(initializer, given)
 
 
 def _losses(value, registry, owner):
@@ -544,15 +535,17 @@ def _losses(value, registry, owner):
     return resolve(value, registry, parameter="loss", owner=owner, methods=methods)
 
 
-def _loss_of(losses, kind):
+def loss_of(losses: Any, kind: str) -> Loss:
+    """Return the loss for a kind of target, of one or of those for each kind."""
     return losses[kind]() if isinstance(losses, Mapping) else losses
 
 
 def _schedule(given, owner):
     """Return the schedule; what it leaves open is taken from the estimator."""
     value = given["learning_rate"]
-    open_fields = {
+    given = {
         "learning_rate_init": given["learning_rate_init"],
+        "power_t": given["power_t"],
         "patience": given["n_iter_no_change"],
         "n_epochs": given["max_iter"],
     }
@@ -565,13 +558,13 @@ def _schedule(given, owner):
         given=given,
     )
     if isinstance(value, str) and value in SCHEDULES:
-        return complete(find(value), open_fields)
+        return complete(find(value), given)
     if value in POSITIVE:
         return SCHEDULES["constant"](learning_rate_init=float(value))
     kinds = Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")
     is_object = callable(value) and not isinstance(value, type)
     require(is_object, "learning_rate", owner, Either(kinds), value)
-    return find(complete(value, open_fields))
+    return find(complete(value, given))
 
 
 def refuse_what_lbfgs_ignores(

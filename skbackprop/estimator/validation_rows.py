@@ -28,7 +28,9 @@ ELEMENTS = 2**14  # of X
 def arrange_rows(estimator, call, start):
     """Decide which rows train, and which are looked at; return the latter, or None."""
     hyper, state = start.hyper, start.state
-    validation = _given_validation(estimator, call, start)
+    given, validation = (call.X_val, call.y_val, call.sample_weight_val), None
+    if any(argument is not None for argument in given):
+        validation = _given_validation(estimator, call, start)
     if call.is_chunk:
         state.data_mark = None  # measured on a chunk
     else:
@@ -103,10 +105,7 @@ def order_rows(estimator, start, splits):
 
 
 def _given_validation(estimator, call, start):
-    """Return the validation set that was passed to `fit`, or None."""
-    given = call.X_val, call.y_val, call.sample_weight_val
-    if all(argument is None for argument in given):
-        return None
+    """Return the validation set that was passed to `fit`."""
     if call.X_val is None or call.y_val is None:
         raise ValueError(
             "X_val and y_val belong together, and sample_weight_val to them: pass both "
@@ -115,7 +114,7 @@ def _given_validation(estimator, call, start):
     dtype, group = start.data.X.dtype, start.rows.group
     rows = Rows(*check_rows_and_y(estimator, call.X_val, call.y_val, dtype, group), group)
     try:
-        target = estimator._encode(rows, start.hyper.loss, fresh=False)
+        target, _ = estimator._encode(rows, start.hyper.losses, fresh=False)
     except ValueError as error:
         raise ValueError(f"y_val does not go with y. {error}") from error
     n_outputs, expected = target.shape[1], start.data.target.shape[1]
