@@ -97,11 +97,13 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_sidebars = {"**": ["pages"]}
 html_theme_options = {
     "navbar_center": [],
     "primary_sidebar_end": [],
-    "secondary_sidebar_items": ["page-toc"],
+    # a page of wide tables has the whole width
+    "secondary_sidebar_items": {"**": ["page-toc"], "features": [], "performance": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }

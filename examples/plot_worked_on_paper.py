@@ -105,9 +105,10 @@ for net in nets.values():
 # the mean over ten rows of half the squares, each row taken before its own step
 errors = {name: 2 * 10 * np.array(net.loss_curve_) for name, net in nets.items()}
 
-print(f"{'published':20s}", published)
-for name, values in errors.items():
-    print(f"{name:20s}", *(f"{value:.3f}" for value in values))
+print("epoch  published  output_minus_target  target_minus_output")
+columns = zip(published.split(), *errors.values(), strict=True)
+for epoch, (number, one, other) in enumerate(columns, start=1):
+    print(f"{epoch:5d}  {number:>9s}  {one:19.3f}  {other:19.3f}")
 
 # %%
 # The weights it ends with are the same bit for bit, and all ten rows are classified right.
