@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import sklearn
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 
@@ -58,6 +60,23 @@ def test_any_positive_number_is_the_yes_of_a_label(form, setting, X, indicators)
     predicted = clf.predict(X)
     predicted = predicted.toarray() if sp.issparse(predicted) else predicted
     assert set(np.unique(predicted)) <= {0, 1}
+
+
+@pytest.mark.skipif(
+    "sparse_interface" not in sklearn.get_config(), reason="scikit-learn 1.9"
+)
+@pytest.mark.parametrize("form", [sp.csr_matrix, sp.csr_array])
+@pytest.mark.parametrize("interface", ["spmatrix", "sparray"])
+def test_sparse_labels_are_what_scikit_learn_is_set_to_return(
+    interface, form, X, indicators
+):
+    """As those of `MLPClassifier`, whatever the sparse y of the training was."""
+    clf = BackpropClassifier(**SMALL).fit(X, form(indicators))
+    with sklearn.config_context(sparse_interface=interface):
+        predicted = clf.predict(X)
+        by_mlp = MLPClassifier((2,), max_iter=2).fit(X, form(indicators)).predict(X)
+    assert type(predicted) is type(by_mlp)
+    assert_array_equal(predicted.toarray(), clf.predict(X).toarray())
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_array, csr_matrix, issparse
+from sklearn import get_config
 from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import (
@@ -265,7 +266,7 @@ class Multilabel(Labels):
 
     def decode(self, output):
         labels = self.decided(output).astype(np.int64)
-        return csr_matrix(labels) if self.is_sparse else labels
+        return _sparse(labels) if self.is_sparse else labels
 
     def probabilities(self, objective, z):
         below_1 = np.nextafter(z.dtype.type(1), z.dtype.type(0))
@@ -282,7 +283,13 @@ class Multilabel(Labels):
 
     def each(self):
         labels = np.repeat([[0], [1]], len(self.classes), axis=1)
-        return csr_matrix(labels) if self.is_sparse else labels
+        return _sparse(labels) if self.is_sparse else labels
+
+
+def _sparse(labels):
+    """Return labels as the sparse array or matrix that scikit-learn is set to return."""
+    is_array = get_config().get("sparse_interface") == "sparray"  # from scikit-learn 1.9
+    return csr_array(labels) if is_array else csr_matrix(labels)
 
 
 KINDS: dict[str, type[Labels]] = {
