@@ -6,8 +6,7 @@
 Each page is looked at on a desktop and on a phone, in light and in dark. It does not scroll
 sideways, nor does its code, nor on a desktop its tables; words stand out from what is
 behind them; code has no curly quotes; scripts raise no errors; nothing is asked of the
-network; links lead to pages and headings that exist. Needs Chromium, and says so if there is
-none.
+network; links lead to pages and headings that exist. Without Chromium it says so.
 """
 
 import argparse
