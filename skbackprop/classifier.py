@@ -192,6 +192,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     target_loss : float or None, default=None
         Training stops as soon as an entry of `loss_curve_` is at or below it.
 
+    max_time : float or None, default=None
+        Seconds after which `fit` stops, at the end of the epoch under way, with a warning
+        as for `max_iter`. Compiling is not counted. With `warm_start` each call has as
+        many, and the next goes on exactly. Results then depend on the machine.
+
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs. "numpy" is always there. "numba" compiles a whole epoch and
         gives the same numbers to rounding; it needs ``pip install "numba>=0.60"``,
@@ -333,6 +338,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         scoring: str | Callable[..., float] | None = None,
         clip_norm: float | None = None,
         target_loss: float | None = None,
+        max_time: float | None = None,
         engine: str | Engine = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -367,6 +373,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.scoring = scoring
         self.clip_norm = clip_norm
         self.target_loss = target_loss
+        self.max_time = max_time
         self.engine = engine
 
     _defaults = __init__.__kwdefaults__

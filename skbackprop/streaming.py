@@ -129,6 +129,7 @@ def train_on_chunks(
 # Parameters that `partial_fit` does not use, or only to print.
 WITHOUT_EFFECT = {
     "max_fun",
+    "max_time",
     "scoring",
     "target_loss",
     "validation_fraction",

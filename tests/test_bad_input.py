@@ -77,6 +77,7 @@ INVALID = {
     "scoring": ["no_such", 3, ["accuracy"]],
     "clip_norm": NOT_POSITIVE,
     "target_loss": ["low", np.nan, True],
+    "max_time": [0, -1.0, np.nan, np.inf, "1", True],
     "engine": ["no_such", None, 3, NumpyEngine, Relu()],
 }
 
@@ -155,6 +156,7 @@ AT_THE_BOUNDARY = {
     "dropout": [0, 0.999, (0,), np.array([0.5])],
     "clip_norm": [1e-300],
     "target_loss": [-np.inf, -1, 0, np.inf],
+    "max_time": [1e-300, 1],
 }
 
 

@@ -213,6 +213,7 @@ def all_parameters(draw):
         "scoring": draw(st.sampled_from([None, "loss"])),
         "clip_norm": draw(st.none() | st.floats(1e-6, 1e6)),
         "target_loss": draw(st.none() | st.floats(-10, 10)),
+        "max_time": draw(st.none() | st.floats(1e-9, 10)),
         "engine": draw(engines),
     }
 
@@ -266,7 +267,9 @@ Y = np.arange(8) % 2
 
 def may_be_valid(name, value, default):
     """Whether a value that is accepted is of a kind that may be."""
-    if name in ("class_weight", "scoring", "learning_rate", "target_loss", "clip_norm"):
+    if name in ("class_weight", "scoring", "learning_rate"):
+        return True
+    if name in ("target_loss", "clip_norm", "max_time"):
         return True
     if isinstance(default, bool):
         return isinstance(value, (bool, np.bool_))

@@ -32,6 +32,7 @@ TOGETHER = [
     "no random state",
     "no random state, again",
     "a scorer that differs",
+    "a clock that differs",
     "warm start",
 ]
 
@@ -104,6 +105,10 @@ def test_both_ranks_end_with_the_same_bits(name, trained):
     assert_array_equal(
         first._state["rng"].get_state()[1], second._state["rng"].get_state()[1]
     )
+
+
+def test_the_first_process_says_when_time_is_up(trained):
+    assert [of_rank["a clock that differs"].n_iter_ for of_rank in trained] == [3, 3]
 
 
 def test_all_classes_are_known_to_all_ranks(trained):

@@ -1,5 +1,7 @@
 """When training stops, what it says then, and which weights are kept."""
 
+import itertools
+
 import numpy as np
 import pytest
 from rules import SOLVERS
@@ -9,6 +11,7 @@ from sklearn.metrics import accuracy_score
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.initializers import GivenWeights
 from skbackprop.schedules import Adaptive, Plateau
+from skbackprop.training import trainer
 
 NOTHING_IMPROVES = {"tol": 1e3}  # no epoch improves the loss by so much
 STOCHASTIC = [solver for solver in SOLVERS if solver != "lbfgs"]
@@ -237,6 +240,59 @@ def test_training_stops_at_the_first_loss_at_or_below_the_target(solver, X, y):
     target = curve[5]
     first = next(i for i, loss in enumerate(curve) if loss <= target)
     assert clf.set_params(target_loss=target).fit(X, y).loss_curve_ == curve[: first + 1]
+
+
+# -- time ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """In the place of the real one; every reading is a second later."""
+    seconds = itertools.count()
+    monkeypatch.setattr(trainer, "monotonic", lambda: next(seconds))
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    ("solver", "engine"), [("adam", "numpy"), ("adam", "numba"), ("lbfgs", "auto")]
+)
+def test_training_stops_with_the_epoch_in_which_its_time_is_up(solver, engine, X, y):
+    """The clock is read when training begins and after each epoch: 3 s are 3 epochs."""
+    params = {"solver": solver, "engine": engine, "tol": 0, "n_iter_no_change": np.inf}
+    clf = classifier(**params, max_time=2.5)
+    message = r"after max_time=2.5 seconds and 3 epochs. Increase max_time, .*scale the inp"
+    with pytest.warns(ConvergenceWarning, match=message):
+        clf.fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        expected = classifier(**params, max_iter=3).fit(X, y)
+    assert clf.n_iter_ == len(clf.loss_curve_) == 3
+    assert (clf.loss_, clf.best_loss_) == (expected.loss_, expected.best_loss_)
+    assert all(map(np.array_equal, clf.coefs_, expected.coefs_))
+
+
+@pytest.mark.usefixtures("clock", "few_epochs")
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_training_goes_on_exactly_after_its_time_was_up(early_stopping, X, y):
+    params = {"early_stopping": early_stopping, "dropout": 0.3, "n_iter_no_change": np.inf}
+    parts = classifier(**params, max_time=4, warm_start=True)
+    parts.fit(X, y).fit(X, y)
+    assert parts.n_iter_ == 4
+    whole = classifier(**params, max_iter=8).fit(X, y)
+    assert parts.loss_curve_ == whole.loss_curve_
+    assert all(map(np.array_equal, parts.coefs_, whole.coefs_))
+
+
+@pytest.mark.usefixtures("clock")
+def test_who_is_done_is_not_told_of_the_time(X, y):
+    """Patience ends with the same epoch: nothing is left to wait for. No warning."""
+    clf = classifier(n_iter_no_change=2, max_time=4, **NOTHING_IMPROVES)
+    assert clf.fit(X, y).n_iter_ == 4
+
+
+@pytest.mark.usefixtures("clock")
+def test_partial_fit_has_no_time_limit(X, y):
+    clf = classifier(max_time=1e-9).partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
+    assert clf.n_iter_ == 2
 
 
 # -- early stopping --------------------------------------------------------------------

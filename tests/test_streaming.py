@@ -173,6 +173,7 @@ WITHOUT_EFFECT = [
     ("verbose", False, True),
     ("warm_start", False, True),
     ("max_fun", 15000, 10),
+    ("max_time", None, 10.0),
     ("validation_fraction", 0.1, 0.2),
     ("validation_rows", "random", "last"),
     ("target_loss", None, 0.0),

@@ -177,6 +177,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             history=history,
             patience=hyper.patience(state.watches_score),
             max_iter=hyper.max_iter,
+            max_time=hyper.max_time,
             target_loss=hyper.target_loss,
             is_poor=self._is_poor,
             validation=validation,
@@ -184,9 +185,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             verbose=hyper.verbose,
             group=group,
         )
-        says = trainer.run_epoch(rates_before) if call.is_chunk else trainer.run()
-        for sentence in says:
-            warn(sentence)
+        for says in trainer.run_epoch(rates_before) if call.is_chunk else trainer.run():
+            warn(says)
         vars(self).update(conclusions(state, history))
         trainer.callbacks.end_fit()
         return goes_on, trainer.was_interrupted

@@ -129,6 +129,7 @@ ALLOWED: dict[str, Allowed] = {
     "learning_rate_init": POSITIVE,
     "power_t": NOT_NEGATIVE,
     "max_iter": COUNT,
+    "max_time": Either((POSITIVE, NONE)),
     "shuffle": BOOL,
     "tol": NOT_NEGATIVE,
     "verbose": Either((Interval(Integral, 0, INFINITY, "[)"), BOOL)),
@@ -178,6 +179,7 @@ class Hyperparameters:
     shuffle: bool
     clip_norm: float | None
     max_iter: int
+    max_time: float | None
     tol: float
     n_iter_no_change: float
     target_loss: float | None
@@ -376,7 +378,8 @@ def _resolve(cls, owner, *values):
 #: As `_resolve`, for what can be a key. Typed: else True would pass as the 1 before it.
 _resolve_plain: Any = lru_cache(maxsize=256, typed=True)(_resolve)
 UNCHANGED = (
-    *("shuffle", "clip_norm", "max_iter", "tol", "n_iter_no_change", "target_loss"),
+    *("shuffle", "clip_norm", "max_iter", "max_time", "tol"),
+    *("n_iter_no_change", "target_loss"),
     *("early_stopping", "validation_fraction", "validation_rows"),
     *("warm_start", "verbose", "scoring", "class_weight"),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,12 @@ __all__ = ["History", "Trainer", "Validation", "as_if_stopped", "conclusions"]
 
 DIAGNOSED_ROWS = 300  # enough to see what is wrong, and cheap beside an epoch
 COMPARED_ROWS = 5000  # on fewer the best constant fits their noise, too
-REMEDY = "Increase max_iter, scale the inputs, or try another learning rate."
+REMEDY = "scale the inputs, or try another learning rate."
 NO_CAUSE = (
     "The network predicts no better than a constant. Try another learning rate, a larger "
     "network or a larger n_iter_no_change; or y does not depend on X."
 )
-REMEDY_LBFGS = "Increase max_iter or max_fun, or scale the inputs and y."
+REMEDY_LBFGS = "or scale the inputs and y."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -200,6 +201,7 @@ class Trainer:
     history: History
     patience: Patience
     max_iter: int
+    max_time: float | None = None  # seconds of a call of `run`
     is_poor: Callable[..., bool]  # an output beside its target, and the rows' weights
     target_loss: float | None = None
     validation: Validation | None = None
@@ -208,6 +210,7 @@ class Trainer:
     group: ProcessGroup = SINGLE
     was_interrupted: bool = field(default=False, init=False)
     is_exhausted: bool = field(default=True, init=False)  # not ended by target or callback
+    is_late: bool = field(default=False, init=False)  # ended by max_time
 
     def run_epoch(self, rates_before: list[float]) -> list[str]:
         """Train one epoch; return what is to be said of it, in sentences.
@@ -225,6 +228,7 @@ class Trainer:
         the first one is complete it is raised.
         """
         self.group.barrier()
+        self.end = np.inf if self.max_time is None else monotonic() + self.max_time
         before = a_part_of(self.state.vector).copy()
         shuffles = self.plan.shuffle and self.state.order is not None
         self.snapshot = Snapshot(self.state, shuffles=shuffles)
@@ -273,13 +277,16 @@ class Trainer:
         )
 
     def _iterate(self):
-        """Train epoch by epoch; return the complaint that only `max_iter` ended it."""
+        """Train epoch by epoch; return the complaint that only a limit ended it."""
         reports = train(self.plan, self.state, self.data, self.engine)
         for _ in range(self.max_iter):
             self.callbacks.begin_epoch()
             if self._is_over(next(reports)):
-                return []
-        return [f"Not converged after max_iter={self.max_iter} epochs. {REMEDY}"]
+                return self._complain_of_time(REMEDY)
+        return [
+            f"Not converged after max_iter={self.max_iter} epochs. Increase max_iter, "
+            f"{REMEDY}"
+        ]
 
     def _minimize(self):
         """Let L-BFGS train; return its complaint, if it has one."""
@@ -290,8 +297,21 @@ class Trainer:
         if not self.state.watches_score:
             self.state.best = max(self.state.best, -self.history.loss)
         if result.success:
+            return self._complain_of_time(REMEDY_LBFGS)
+        return [
+            f"L-BFGS stopped with the message {result.message!r}. Increase max_iter or "
+            f"max_fun, {REMEDY_LBFGS}"
+        ]
+
+    def _complain_of_time(self, remedy):
+        """Return a sentence if `max_time` ended the training."""
+        if not self.is_late:
             return []
-        return [f"L-BFGS stopped with the message {result.message!r}. {REMEDY_LBFGS}"]
+        n_epochs = len(self.history.loss_curve)
+        return [
+            f"Not converged after max_time={self.max_time} seconds and {n_epochs} epochs. "
+            f"Increase max_time, {remedy}"
+        ]
 
     def _explain_nothing(self):
         """Return the sentence for a loss that is no better than that of a constant."""
@@ -325,7 +345,10 @@ class Trainer:
 
     def _is_over(self, report):
         """Watch an epoch and keep its end; say whether training should stop after it."""
-        is_over = self.group.broadcast(self._watch(report))
+        is_over = self._watch(report)
+        is_late = not is_over and self.end < np.inf and monotonic() >= self.end
+        decision = is_over or is_late, is_late, self.is_exhausted
+        is_over, self.is_late, self.is_exhausted = self.group.broadcast(decision)
         self.snapshot.keep()
         return is_over
 
