@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .inspection.trace import trace_step
     from .interop.onnx import to_onnx
     from .interop.sklearn import from_sklearn, to_sklearn
+    from .layer_sizes import Layers
     from .streaming import ChunkReport, train_on_chunks
     from .tabular import TabularClassifier, TabularRegressor
 
@@ -26,6 +27,7 @@ __all__ = [
     "BackpropRegressor",
     "ChunkReport",
     "HiddenLayerTransformer",
+    "Layers",
     "LossCurveDisplay",
     "NetworkDisplay",
     "TabularClassifier",
@@ -56,6 +58,7 @@ _LATER = {
     "inspection.trace": ("trace_step",),
     "interop.onnx": ("to_onnx",),
     "interop.sklearn": ("from_sklearn", "to_sklearn"),
+    "layer_sizes": ("Layers",),
     "streaming": ("ChunkReport", "train_on_chunks"),
     "tabular": ("TabularClassifier", "TabularRegressor"),
 }

@@ -40,8 +40,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(100,)
+    hidden_layer_sizes : int, sequence of int or Layers, default=(100,)
         Number of units of each hidden layer. An empty sequence gives a linear model.
+        :class:`Layers` gives equal layers as two numbers that a search can vary.
 
     activation : str, object or sequence of them, default="relu"
         Activation of the hidden units: "identity", "logistic" (or "sigmoid"), "tanh",

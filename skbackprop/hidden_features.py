@@ -231,6 +231,7 @@ class HiddenLayerTransformer(
             The routing.
         """
         to_fit = MethodMapping().add(caller="fit", callee="fit")
+        to_fit.add(caller="fit_transform", callee="fit")  # a pipeline calls it
         router = MetadataRouter(owner=type(self).__name__)
         return router.add(estimator=self.estimator, method_mapping=to_fit)
 

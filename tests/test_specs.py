@@ -22,6 +22,7 @@ from sklearn.model_selection import GridSearchCV
 import skbackprop.activations as activations
 import skbackprop.conventions as conventions
 import skbackprop.initializers as initializers
+import skbackprop.layer_sizes as layer_sizes
 import skbackprop.losses as losses
 import skbackprop.optimizers as optimizers
 import skbackprop.rule
@@ -29,13 +30,16 @@ import skbackprop.schedules as schedules
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import LeakyRelu, Relu
 from skbackprop.initializers import GlorotUniform, Normal
+from skbackprop.layer_sizes import Layers
 from skbackprop.losses import LogLoss, SquaredError
 from skbackprop.optimizers import SGD, Adam
 from skbackprop.schedules import Constant, Cosine, InverseScaling, Step, Warmup
 
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
-MODULES = [activations, conventions, initializers, losses, optimizers, schedules]
+MODULES = [
+    *(activations, conventions, initializers, layer_sizes, losses, optimizers, schedules),
+]
 REGISTRIES = [
     LINKS,
     LOSSES,
@@ -43,6 +47,7 @@ REGISTRIES = [
     SCHEDULE_OBJECTS,
     with_changed(cls() for cls in initializers.INITIALIZERS.values()),
     with_changed(cls() for cls in conventions.CONVENTIONS.values()),
+    with_changed([Layers()]),
 ]
 # each class once, with its parameters changed where it has any
 EACH_CLASS = {
@@ -165,6 +170,7 @@ OBJECTS = {
     "solver": SGD(momentum=0.5),
     "learning_rate": Step(factor=0.25),
     "initializer": Normal(deviation=0.5),
+    "hidden_layer_sizes": Layers(n=2, width=3),
 }
 
 
@@ -335,6 +341,11 @@ def test_named_schedule_takes_its_numbers_from_the_estimator(X, y):
         (classifier(), {"loss": ["log_loss", SquaredError()]}),
         (classifier(), {"learning_rate": [0.1, "step", Step(factor=0.1)]}),
         (classifier(), {"initializer": ["zeros", Normal()]}),
+        (classifier(), {"hidden_layer_sizes": [(3,), Layers(n=2, width=3)]}),
+        (
+            classifier(hidden_layer_sizes=Layers()),
+            {"hidden_layer_sizes__n": [0, 2], "hidden_layer_sizes__width": [3, 5]},
+        ),
         (classifier(learning_rate=Warmup()), {"learning_rate__n_epochs": [1, 4]}),
         (classifier(), {"error_convention": list(conventions.CONVENTIONS)}),
     ],

@@ -34,6 +34,7 @@ from skbackprop import (
     conventions,
     engines,
     initializers,
+    layer_sizes,
     losses,
     optimizers,
     schedules,
@@ -53,7 +54,7 @@ CLASSES = [BackpropClassifier, BackpropRegressor]
 TABULAR = [TabularClassifier, TabularRegressor]
 TRANSFORMERS = [HiddenLayerTransformer, PiecewiseLinearEncoder]
 RULE_MODULES = (
-    *(activations, conventions, initializers, losses, optimizers, schedules),
+    *(activations, conventions, initializers, layer_sizes, losses, optimizers, schedules),
     rule_module,
 )
 RULES = [rule for module in RULE_MODULES[:-1] for rule in classes_of(module)]
@@ -370,6 +371,7 @@ def test_public_names():
         "BackpropRegressor",
         "ChunkReport",
         "HiddenLayerTransformer",
+        "Layers",
         "LossCurveDisplay",
         "NetworkDisplay",
         "TabularClassifier",

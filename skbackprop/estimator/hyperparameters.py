@@ -17,6 +17,7 @@ from ..activations import ACTIVATIONS, Activation
 from ..conventions import CONVENTIONS, ErrorConvention
 from ..engines import ENGINES, Damage, Engine, fastest
 from ..initializers import INITIALIZERS, Initializer
+from ..layer_sizes import Layers
 from ..losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Loss
 from ..network.network import Network
 from ..network.objective import Batch, Objective
@@ -407,6 +408,7 @@ NAMED = {
     "loss": {**REGRESSOR_LOSSES, **CLASSIFIER_LOSSES},
     "solver": OPTIMIZERS,
 }
+INSTEAD_OF_NUMBERS = {"hidden_layer_sizes": Layers}
 
 
 def check_nested(params: Mapping[str, Any], before: Mapping[str, Any]) -> None:
@@ -422,14 +424,15 @@ def check_nested(params: Mapping[str, Any], before: Mapping[str, Any]) -> None:
 
 
 def _how_to_set(name, outer, inner, value):
-    found = NAMED.get(name, {}).get(outer) if isinstance(outer, str) else None
+    named = NAMED.get(name, {})
+    found = named.get(outer) if isinstance(outer, str) else INSTEAD_OF_NUMBERS.get(name)
     found = found.values() if isinstance(found, Mapping) else [found]
     classes = {getattr(made, "func", made) for made in found if made is not None}
     taking = sorted(cls.__name__ for cls in classes if inner in cls._names)
     if not taking:
         return f"Pass one that has a parameter {inner!r} as {name}."
     objects = " or ".join(f"{cls}({inner}={value!r})" for cls in taking)
-    return f"Pass the object instead of its name: {name}={objects}."
+    return f"Pass the object instead: {name}={objects}."
 
 
 def in_words(value: Any) -> str:
@@ -453,6 +456,8 @@ def _engine(value, owner):
 
 def _hidden_sizes(value, owner):
     """Return the numbers of hidden units, layer by layer."""
+    if isinstance(value, Spec):
+        value.check()
     sizes = [value] if isinstance(value, Integral) else value
     if not (_is_sequence(sizes) and all(size in COUNT for size in sizes)):
         words = f"{COUNT} or a sequence of them, one per hidden layer"

@@ -43,8 +43,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ``GroupKFold(8)`` with `groups` in `fit`, where rows of a group are alike. None
         cuts at random, each class spread evenly over the folds.
 
-    hidden_layer_sizes : int or sequence of int, default=(128, 64)
-        Number of units of each hidden layer.
+    hidden_layer_sizes : int, sequence of int or Layers, default=(128, 64)
+        Number of units of each hidden layer. :class:`Layers` gives equal layers as two
+        numbers that a search can vary.
 
     activation : str, object or sequence of them, default="auto"
         "auto" has members of "relu" and of "silu" in turn. All else is for every member,

@@ -14,6 +14,7 @@ import skbackprop.estimator.fitted_network
 from skbackprop import (
     BackpropClassifier,
     BackpropRegressor,
+    Layers,
     TabularClassifier,
     TabularRegressor,
 )
@@ -39,7 +40,8 @@ SETTINGS = [
 
 
 def trained(cls, **params):
-    return cls((4,), **{"max_iter": 3, "random_state": 0, **params}).fit(X, y)
+    few = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
+    return cls(**{**few, **params}).fit(X, y)
 
 
 # -- skops ---------------------------------------------------------------------------------
@@ -78,12 +80,16 @@ def test_skops_has_to_trust_the_parts_of_a_tabular_estimator(cls):
 
 
 def test_rule_objects_add_their_own_types():
-    estimator = trained(BackpropClassifier, activation=Tanh(), solver=SGD(momentum=0.5))
+    rules = {"activation": Tanh(), "solver": SGD(momentum=0.5)}
+    estimator = trained(
+        BackpropClassifier, hidden_layer_sizes=Layers(n=2, width=3), **rules
+    )
     stored = skops.io.dumps(estimator)
     untrusted = skops.io.get_untrusted_types(data=stored)
     assert untrusted == [
         "skbackprop.activations.Tanh",
         TYPES[BackpropClassifier],
+        "skbackprop.layer_sizes.Layers",
         "skbackprop.optimizers.SGD",
     ]
     loaded = skops.io.loads(stored, trusted=untrusted)

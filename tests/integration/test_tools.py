@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import BackpropClassifier, BackpropRegressor, Layers
 
 pytestmark = [
     pytest.mark.integration,
@@ -96,3 +96,22 @@ def test_optuna_prunes_between_epochs(rows):
     assert study.best_params["learning_rate"] > 1e-3
     pruned = [t.params["learning_rate"] for t in study.trials if t.state.name == "PRUNED"]
     assert max(pruned) < study.best_params["learning_rate"]
+
+
+def test_optuna_suggests_the_sizes():
+    """As the recipe shows it."""
+
+    def objective(trial):
+        sizes = Layers(
+            n=trial.suggest_int("n", 0, 2),
+            width=trial.suggest_int("width", 4, 32, log=True),
+        )
+        net = BackpropRegressor(sizes, solver="lbfgs", max_iter=200, random_state=0)
+        return net.fit(X[:70], TARGET[:70]).score(X[70:], TARGET[70:])
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=0)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(objective, n_trials=8)
+    assert study.best_value > 0.99  # the target is linear
+    assert {trial.params["n"] for trial in study.trials} == {0, 1, 2}
