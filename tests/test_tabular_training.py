@@ -273,6 +273,17 @@ def test_balanced_classes_weigh_the_same_in_training_and_in_the_folds():
         few(TabularClassifier, class_weight={"cheap": 0, "dear": 0}).fit(X, y)
 
 
+def test_class_weights_act_whatever_the_batch():
+    """A batch of one row would divide by its own weight, were it the row's."""
+    X, y = mixed(TabularClassifier)
+    rows = few(TabularClassifier, batch_size=1, max_iter=2, n_iter_no_change=9)
+    plain = clone(rows).fit(X, y).predict_proba(X)
+    dear = rows.set_params(class_weight={"cheap": 1, "dear": 30}).fit(X, y)
+    column = list(dear.classes_).index("dear")
+    assert dear.members_[0].class_weight == {"cheap": 1, "dear": 30}
+    assert dear.predict_proba(X)[:, column].mean() > plain[:, column].mean() + 0.1
+
+
 # -- in scikit-learn -----------------------------------------------------------------------
 
 

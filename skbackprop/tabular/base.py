@@ -86,7 +86,11 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _weight(self, y, sample_weight):
-        """Return the weights of the rows, or None."""
+        """Return how much the loss of each row counts, or None."""
+
+    @abstractmethod
+    def _member_parameters(self, y, sample_weight):
+        """Return the parameters of members that depend on y."""
 
     @abstractmethod
     def _strata(self, y):
@@ -125,14 +129,15 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             self.categorical_features, n_bins=self.n_bins, dtype=dtype
         ).fit(table, None, sample_weight)
         rows = self._encode(table, y, sample_weight)
+        weight = self._weight(y, sample_weight)
         validation = self._validation(given)
         rng = check_random_state(self.random_state)
-        folds = self._folds(y, rows.weight, validation, given.groups, rng)
+        folds = self._folds(y, weight, validation, given.groups, rng)
         progress = progress_of(self, given, len(folds))
         outputs = self._train_members(rows, validation, folds, rng, progress)
         self.oof_prediction_ = self.oof_score_ = self._errors = None
         if validation is None:
-            self._conclude(y, sample_weight, rows.weight, folds, outputs)
+            self._conclude(y, sample_weight, weight, folds, outputs)
         else:
             self._conclude_validation(validation, outputs)
         progress.end(lambda: {n: v for n, v in vars(self).items() if n not in before})
@@ -167,7 +172,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _encode(self, table, y, sample_weight):
         """Return the rows as members see them."""
-        X, weight = self.encoder_.transform(table), self._weight(y, sample_weight)
+        X, weight = self.encoder_.transform(table), sample_weight
         weight = None if weight is None else weight.astype(X.dtype)
         return Rows(X, self._target(y), weight)
 
@@ -210,8 +215,9 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         """Train the members; return their outputs for the rows held out from each."""
         batch_size = self._batch_size(min(len(fold.train) for fold in folds), len(rows.X))
         seeds = rng.randint(2**31 - 1, size=len(folds))
+        own = self._member_parameters(rows.y, rows.weight)
         members = [
-            clone(self._make_member(i, seed=int(seed), batch_size=batch_size))
+            clone(self._make_member(i, seed=int(seed), batch_size=batch_size, **own))
             for i, seed in enumerate(seeds)  # a clone passes an interrupt on
         ]
         self._choose_engine(members, rows)
@@ -252,7 +258,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         wanted = min(max(wanted, SMALLEST_BATCH), LARGEST_BATCH)
         return "auto" if n_rows < ONE_BATCH or n_train < wanted else wanted
 
-    def _make_member(self, i, *, seed, batch_size):
+    def _make_member(self, i, *, seed, batch_size, **own):
         activation = self.activation
         if isinstance(activation, str) and activation == "auto":
             activation = ACTIVATIONS[i % len(ACTIVATIONS)]
@@ -276,6 +282,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             engine=self.engine,
             verbose=self.verbose if self.verbose > 1 else False,
             random_state=seed,
+            **own,
         )
 
     # -- prediction --------------------------------------------------------------------

@@ -86,8 +86,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         strings. None: no column does.
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, which multiply the sample weights in training and in the
-        folds. "balanced" gives every class the same total weight.
+        Weights of the classes in the loss, in training and in the folds, as in
+        :class:`BackpropClassifier`. "balanced" gives every class the same total weight
+        over all rows.
 
     scoring : str, callable or None, default="loss"
         What a member's fold is scored with: "loss" (minus the log loss), None
@@ -411,10 +412,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _weight(self, y, sample_weight):
         if self.class_weight is None:
             return sample_weight
-        indices = np.searchsorted(self.classes_, y)
-        weight = expand_class_weight(
-            self.class_weight, self.classes_, indices, sample_weight
-        )
+        weight = self._of_classes(y, sample_weight)
         weight = weight if sample_weight is None else weight * sample_weight
         if not weight.any():
             raise ValueError(
@@ -422,6 +420,18 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
                 "nothing to learn from. Give a class of y a positive weight."
             )
         return weight
+
+    def _of_classes(self, y, sample_weight):
+        indices = np.searchsorted(self.classes_, y)
+        return expand_class_weight(self.class_weight, self.classes_, indices, sample_weight)
+
+    def _member_parameters(self, y, sample_weight):
+        """Give members the weights of classes in all rows, not in their folds."""
+        if self.class_weight is None:
+            return {}
+        labels, rows = np.unique(y, return_index=True)
+        weights = self._of_classes(y, sample_weight)[rows].tolist()
+        return {"class_weight": dict(zip(labels.tolist(), weights, strict=True))}
 
     def _strata(self, y):
         return np.searchsorted(self.classes_, y)
@@ -454,5 +464,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _conclude_validation(self, validation, outputs):
         indices = np.searchsorted(self.classes_, validation.y)
         self.temperature_ = fit_temperature(
-            np.mean(outputs, axis=0), indices, validation.weight
+            np.mean(outputs, axis=0),
+            indices,
+            self._weight(validation.y, validation.weight),
         )

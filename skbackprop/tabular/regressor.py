@@ -392,6 +392,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def _weight(self, y, sample_weight):
         return sample_weight
 
+    def _member_parameters(self, y, sample_weight):
+        return {}
+
     def _strata(self, y):
         return None
 
