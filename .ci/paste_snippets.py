@@ -1,13 +1,13 @@
-"""Paste every block of code of the pages, as the copy button gives it, and see whether it runs.
+"""Paste every block of code of the pages, as the copy button gives it, and run it.
 
     pip install ".[integration,plot]" ipython ipykernel nbclient
     python .ci/paste_snippets.py                      # all pages, in all three places
     python .ci/paste_snippets.py --into ipython docs/recipes.md
 
-The blocks of a page are pasted one after the other into plain Python (3.13 or later takes a
-block at once), into IPython and into the cells of a notebook. A block that shows a traceback
-has to raise. Text of the package that a page quotes, and shell commands, are not pasted; a
-block that needs a package which is not installed is named.
+The blocks of a page are pasted one after the other into plain Python (3.13 and later take
+a block at once), into IPython and into the cells of a notebook. A block that shows a
+traceback has to raise. Shell commands and quotations of the package are not pasted; a block
+that needs a package which is not installed is named.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCES = [file.read_text() for file in (ROOT / "skbackprop").rglob("*.py")]
+BLOCK = re.compile(r"^```(pycon|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"(?:>>>|\.\.\.) ?(.*)")
 MISSING = re.compile(r"(?:ModuleNotFoundError|ImportError): (.*)")
 
@@ -29,7 +30,7 @@ MISSING = re.compile(r"(?:ModuleNotFoundError|ImportError): (.*)")
 def blocks(page):
     """Yield (number of the line, code, whether it raises) for the blocks of a page."""
     text = page.read_text(encoding="utf-8")
-    for found in re.finditer(r"^```(pycon|python)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+    for found in BLOCK.finditer(text):
         kind, code = found.groups()
         line = text.count("\n", 0, found.start()) + 1
         if kind == "pycon":
@@ -72,7 +73,7 @@ def ipython():
 
 
 def notebook():
-    """Return a function that runs code in a cell of a notebook, and returns what it raised."""
+    """Return a function that runs code in a notebook, and returns what it raised."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -121,7 +122,8 @@ def main():
     parser.add_argument("--into", choices=PLACES, help="one place, and in this process")
     chosen = parser.parse_args()
     if chosen.into:
-        return int(any([paste(page.resolve(), chosen.into) for page in chosen.pages]))
+        wrong = [paste(page.resolve(), chosen.into) for page in chosen.pages]
+        return int(any(wrong))
     failed = 0
     os.environ |= {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
     for page in map(Path.resolve, chosen.pages):
@@ -130,7 +132,7 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 done = subprocess.run(command, stdout=subprocess.DEVNULL, cwd=folder)
             failed += done.returncode != 0
-    print(f"{len(chosen.pages)} pages, {len(PLACES)} places; {failed} times a block failed.")
+    print(f"{len(chosen.pages)} pages in {len(PLACES)} places: {failed} failed.")
     return int(failed > 0)
 
 
