@@ -20,6 +20,7 @@ import skbackprop  # noqa: E402
 # Modules whose `__all__` is public, beside that of the package itself.
 PUBLIC_MODULES = [
     "activations",
+    "averaging",
     "conventions",
     "network.dropout",
     "initializers",

@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from .activations import Activation
+from .averaging import Averaging
 from .engines import Engine
 from .estimator.base import BaseBackprop, Call, has_partial_fit
 from .estimator.hyperparameters import loss_of, resolve_loss
@@ -193,6 +194,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     target_loss : float or None, default=None
         Training stops as soon as an entry of `loss_curve_` is at or below it.
 
+    averaging : {"ema", "swa"}, object or None, default=None
+        Lets an average of the weights at the ends of epochs predict, which early stopping
+        then watches: "ema" is an exponential moving one, "swa" the mean of the last
+        quarter of `max_iter` epochs. Training goes on from the weights themselves, to
+        which `loss_curve_` belongs. A call of `partial_fit` is an epoch. An object
+        follows :class:`skbackprop.averaging.Averaging`. Not for "lbfgs".
+
     max_time : float or None, default=None
         Seconds after which `fit` stops, at the end of the epoch under way, with a warning
         as for `max_iter`. Compiling is not counted. With `warm_start` each call has as
@@ -214,10 +222,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         The class labels, in the order of the columns of `predict_proba`.
 
     coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Weights, layer by layer. Writing to them changes the network.
+        Weights, layer by layer, as they predict. Writing to them changes the network.
 
     intercepts_ : list of ndarray of shape (n_units,)
-        Biases, layer by layer. Writing to them changes the network.
+        Biases, layer by layer, as they predict. Writing to them changes the network.
 
     loss_ : float
         Objective (loss plus penalty) of the last epoch.
@@ -339,6 +347,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         scoring: str | Callable[..., float] | None = None,
         clip_norm: float | None = None,
         target_loss: float | None = None,
+        averaging: str | Averaging | None = None,
         max_time: float | None = None,
         engine: str | Engine = "auto",
     ) -> None:
@@ -374,6 +383,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.scoring = scoring
         self.clip_norm = clip_norm
         self.target_loss = target_loss
+        self.averaging = averaging
         self.max_time = max_time
         self.engine = engine
 

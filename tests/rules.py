@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 import skbackprop.activations
+import skbackprop.averaging
 import skbackprop.losses
 import skbackprop.optimizers
 import skbackprop.schedules
@@ -70,6 +71,9 @@ def _losses():
 HIDDEN_ACTIVATIONS = with_changed([cls() for cls in ACTIVATIONS.values()])
 LINKS = with_changed([cls() for cls in classes_of(skbackprop.activations)])
 OPTIMIZER_OBJECTS = with_changed([cls() for cls in classes_of(skbackprop.optimizers)])
+AVERAGING_OBJECTS = with_changed(
+    [skbackprop.averaging.EMA(), skbackprop.averaging.SWA(start=2)]
+)
 SCHEDULE_OBJECTS = with_changed([cls() for cls in classes_of(skbackprop.schedules)])
 LOSSES = with_changed(list(_losses()))
 

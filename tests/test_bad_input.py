@@ -8,13 +8,20 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from problems import SMALL
-from rules import LINKS, LOSSES, OPTIMIZER_OBJECTS, SCHEDULE_OBJECTS
+from rules import (
+    AVERAGING_OBJECTS,
+    LINKS,
+    LOSSES,
+    OPTIMIZER_OBJECTS,
+    SCHEDULE_OBJECTS,
+)
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import Relu
+from skbackprop.averaging import EMA
 from skbackprop.conventions import OutputMinusTarget
 from skbackprop.engines import NumpyEngine
 from skbackprop.initializers import INITIALIZERS, GlorotUniform
@@ -77,6 +84,7 @@ INVALID = {
     "scoring": ["no_such", 3, ["accuracy"]],
     "clip_norm": NOT_POSITIVE,
     "target_loss": ["low", np.nan, True],
+    "averaging": ["no_such", 3, 0.5, EMA, Relu()],
     "max_time": [0, -1.0, np.nan, np.inf, "1", True],
     "engine": ["no_such", None, 3, NumpyEngine, Relu()],
 }
@@ -194,6 +202,7 @@ def fields_of(rules, parameter):
         *fields_of(LOSSES.values(), "loss"),
         *fields_of(OPTIMIZER_OBJECTS.values(), "solver"),
         *fields_of(SCHEDULE_OBJECTS.values(), "learning_rate"),
+        *fields_of(AVERAGING_OBJECTS.values(), "averaging"),
         *fields_of([cls() for cls in INITIALIZERS.values()], "initializer"),
     ],
 )

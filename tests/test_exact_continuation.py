@@ -13,6 +13,7 @@ from problems import assert_same_weights
 from sklearn.neural_network import MLPClassifier
 
 from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.averaging import SWA
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # five epochs are not to converge
@@ -30,6 +31,7 @@ STOCHASTIC = {
     "target minus output": {**ADAM, "error_convention": "target_minus_output"},
     "single rows": {**ADAM, "batch_size": 1},
     "whole data": {**ADAM, "batch_size": 40},
+    "ema": {**ADAM, "averaging": "ema"},
 }
 # A tol that no epoch meets: the rate is lowered after epochs 4, 7 and 10.
 ADAPTIVE = {**SGD, "learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 2}
@@ -37,6 +39,7 @@ EARLY_STOPPING = {"early_stopping": True, "validation_fraction": 0.25}
 WARM = STOCHASTIC | {
     "adaptive": ADAPTIVE,
     "early stopping": {**ADAM, **EARLY_STOPPING},
+    "early stopping, swa": {**ADAM, **EARLY_STOPPING, "averaging": SWA(start=3)},
     "early stopping, adaptive": {**ADAPTIVE, **EARLY_STOPPING},
 }
 TARGETS = ["binary", "multiclass", "multilabel", "outputs"]

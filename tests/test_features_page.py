@@ -18,11 +18,13 @@ from rules import classes_of
 from test_docs import table_rows
 
 import skbackprop.activations
+import skbackprop.averaging
 import skbackprop.initializers
 import skbackprop.losses
 import skbackprop.optimizers
 import skbackprop.schedules
 from skbackprop.activations import ACTIVATIONS, Selu, Softmax, softplus
+from skbackprop.averaging import AVERAGINGS
 from skbackprop.elementwise import lines, read
 from skbackprop.initializers import INITIALIZERS
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Focal, LogLoss
@@ -38,6 +40,7 @@ SECTIONS = {
     "Losses of the regressor": (REGRESSOR_LOSSES, skbackprop.losses),
     "Solvers": ({**OPTIMIZERS, "lbfgs": None}, skbackprop.optimizers),
     "Schedules": (SCHEDULES, skbackprop.schedules),
+    "Averages": (AVERAGINGS, skbackprop.averaging),
     "Initializers": (INITIALIZERS, skbackprop.initializers),
 }
 MODULES = list(dict.fromkeys(module for _, module in SECTIONS.values()))
@@ -241,6 +244,17 @@ def test_formula_of_a_schedule(schedule, cells):
         rate = complete(epoch, **time)
         # a few roundings; the half cosine ends at 0
         assert_allclose(rate, run(statements, **names)["rate"], rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize(("averaging", "cells"), with_objects("Averages"))
+def test_formula_of_an_average(averaging, cells):
+    names = parameters(averaging)
+    names = {name: 2 if value is None else value for name, value in names.items()}
+    for epoch in range(1, 6):
+        time = {"epoch": epoch, "n_averaged": max(0, epoch - 2)}
+        share = type(averaging)(**names).share(**time)
+        # a few roundings
+        assert_allclose(share, eval(code(cells[0]), numpy_and(**names, **time)), rtol=1e-14)
 
 
 @pytest.mark.parametrize(("initializer", "cells"), with_objects("Initializers"))

@@ -19,6 +19,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import ACTIVATIONS
+from skbackprop.averaging import AVERAGINGS
 from skbackprop.initializers import INITIALIZERS
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from skbackprop.optimizers import OPTIMIZERS
@@ -213,6 +214,7 @@ def all_parameters(draw):
         "scoring": draw(st.sampled_from([None, "loss"])),
         "clip_norm": draw(st.none() | st.floats(1e-6, 1e6)),
         "target_loss": draw(st.none() | st.floats(-10, 10)),
+        "averaging": draw(st.none() | st.sampled_from([*AVERAGINGS])),
         "max_time": draw(st.none() | st.floats(1e-9, 10)),
         "engine": draw(engines),
     }
@@ -269,7 +271,7 @@ def may_be_valid(name, value, default):
     """Whether a value that is accepted is of a kind that may be."""
     if name in ("class_weight", "scoring", "learning_rate"):
         return True
-    if name in ("target_loss", "clip_norm", "max_time"):
+    if name in ("target_loss", "clip_norm", "max_time", "averaging"):
         return True
     if isinstance(default, bool):
         return isinstance(value, (bool, np.bool_))

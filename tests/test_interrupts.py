@@ -93,7 +93,7 @@ CALLS = {
     "warm fit": (BackpropRegressor, {"max_iter": 3, "warm_start": True}, "fit", True),
     "early stopping": (
         BackpropClassifier,
-        {"max_iter": 4, "early_stopping": True, "warm_start": True},
+        {"max_iter": 4, "early_stopping": True, "warm_start": True, "averaging": "ema"},
         "fit",
         True,
     ),

@@ -89,7 +89,7 @@ def test_parameters_that_do_not_fit_the_layers_do_not_load(net, name, array):
         restored(net, **{name: array})
 
 
-@pytest.mark.parametrize("name", ["vector", "best_vector"])
+@pytest.mark.parametrize("name", ["vector", "best_vector", "average"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_parameters_that_are_not_finite_do_not_load(net, name, value):
     array = np.zeros(21)

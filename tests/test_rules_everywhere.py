@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skbackprop import BackpropClassifier, BackpropRegressor, check_gradient
 from skbackprop.activations import ACTIVATIONS, Tanh
+from skbackprop.averaging import AVERAGINGS
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.initializers import INITIALIZERS, GlorotNormal
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, LogCosh, LogLoss
@@ -49,6 +50,7 @@ def by_name_and_by_object(registry):
         ("activation", ACTIVATIONS),
         ("learning_rate", SCHEDULES),
         ("initializer", INITIALIZERS),
+        ("averaging", AVERAGINGS),
     ],
 )
 def test_search_over_all_names_and_all_objects(parameter, registry, X, y):

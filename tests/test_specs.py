@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from problems import SMALL
 from rules import (
+    AVERAGING_OBJECTS,
     LINKS,
     LOSSES,
     OPTIMIZER_OBJECTS,
@@ -20,6 +21,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import skbackprop.activations as activations
+import skbackprop.averaging as averaging
 import skbackprop.conventions as conventions
 import skbackprop.initializers as initializers
 import skbackprop.layer_sizes as layer_sizes
@@ -29,6 +31,7 @@ import skbackprop.rule
 import skbackprop.schedules as schedules
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import LeakyRelu, Relu
+from skbackprop.averaging import EMA
 from skbackprop.initializers import GlorotUniform, Normal
 from skbackprop.layer_sizes import Layers
 from skbackprop.losses import LogLoss, SquaredError
@@ -38,13 +41,15 @@ from skbackprop.schedules import Constant, Cosine, InverseScaling, Step, Warmup
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
 MODULES = [
-    *(activations, conventions, initializers, layer_sizes, losses, optimizers, schedules),
+    *(activations, averaging, conventions),
+    *(initializers, layer_sizes, losses, optimizers, schedules),
 ]
 REGISTRIES = [
     LINKS,
     LOSSES,
     OPTIMIZER_OBJECTS,
     SCHEDULE_OBJECTS,
+    AVERAGING_OBJECTS,
     with_changed(cls() for cls in initializers.INITIALIZERS.values()),
     with_changed(cls() for cls in conventions.CONVENTIONS.values()),
     with_changed([Layers()]),
@@ -169,6 +174,7 @@ OBJECTS = {
     "loss": SquaredError(link=activations.Softmax()),
     "solver": SGD(momentum=0.5),
     "learning_rate": Step(factor=0.25),
+    "averaging": EMA(decay=0.5),
     "initializer": Normal(deviation=0.5),
     "hidden_layer_sizes": Layers(n=2, width=3),
 }
@@ -272,6 +278,15 @@ def test_name_of_a_schedule_stands_for_its_rule(name, X, y):
     assert_same_training(
         classifier(learning_rate=name).fit(X, y),
         classifier(learning_rate=rule).fit(X, y),
+    )
+
+
+@pytest.mark.parametrize("name", averaging.AVERAGINGS)
+def test_name_of_an_average_stands_for_its_rule(name, X, y):
+    given = {"swa": {"start": 4}}  # the last quarter of four epochs
+    rule = averaging.AVERAGINGS[name](**given.get(name, {}))
+    assert_same_training(
+        classifier(averaging=name).fit(X, y), classifier(averaging=rule).fit(X, y)
     )
 
 

@@ -31,6 +31,7 @@ from skbackprop import (
     TabularClassifier,
     TabularRegressor,
     activations,
+    averaging,
     conventions,
     engines,
     initializers,
@@ -54,7 +55,16 @@ CLASSES = [BackpropClassifier, BackpropRegressor]
 TABULAR = [TabularClassifier, TabularRegressor]
 TRANSFORMERS = [HiddenLayerTransformer, PiecewiseLinearEncoder]
 RULE_MODULES = (
-    *(activations, conventions, initializers, layer_sizes, losses, optimizers, schedules),
+    *(
+        activations,
+        averaging,
+        conventions,
+        initializers,
+        layer_sizes,
+        losses,
+        optimizers,
+        schedules,
+    ),
     rule_module,
 )
 RULES = [rule for module in RULE_MODULES[:-1] for rule in classes_of(module)]

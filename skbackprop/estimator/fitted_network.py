@@ -161,10 +161,10 @@ class FittedNetwork(BaseEstimator):
 
     @property
     def _vector(self):
-        """The parameters that predict: the best ones after early stopping."""
+        """The parameters that predict: best ones after early stopping, averaged ones."""
         self._check_fitted()
-        best = self._state["best_vector"]
-        return self._state["vector"] if best is None else best
+        kept = (self._state[name] for name in ("best_vector", "average", "vector"))
+        return next(vector for vector in kept if vector is not None)
 
     def _views(self, part, vector):
         layers = Network.of_sizes(self._state["layer_sizes"]).parameters(vector).layers
@@ -173,7 +173,8 @@ class FittedNetwork(BaseEstimator):
     def _copy_in(self, part, arrays):
         """Copy arrays into the parameters, those that predict and those trained last."""
         shapes = [np.shape(array) for array in arrays]
-        for vector in (self._vector, self._state["vector"]):
+        latest = self._state["average"], self._state["vector"]
+        for vector in (self._vector, *(v for v in latest if v is not None)):
             views = self._views(part, vector)
             expected = [view.shape for view in views]
             if shapes != expected:

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from ..activations import ACTIVATIONS, Activation
+from ..averaging import AVERAGINGS, Averaging
 from ..conventions import CONVENTIONS, ErrorConvention
 from ..engines import ENGINES, Damage, Engine, fastest
 from ..initializers import INITIALIZERS, Initializer
@@ -156,7 +157,7 @@ PLAIN = {str, int, float, bool, type(None)}
 SOLVERS: dict[str, type] = {**OPTIMIZERS, "lbfgs": LBFGS}
 RESOLVED = (  # the sizes first, which a cache has to look at
     *("hidden_layer_sizes", "activation", "dropout", "initializer", "loss", "solver"),
-    *("learning_rate", "engine", *ALLOWED),
+    *("learning_rate", "averaging", "engine", *ALLOWED),
 )
 read_parameters = attrgetter(*RESOLVED[:-1])  # but for class_weight, which classifiers have
 OF_THE_OBJECTIVE = ("activation", "dropout", "loss", "alpha", "error_convention")
@@ -175,6 +176,7 @@ class Hyperparameters:
     convention: ErrorConvention
     optimizer: Optimizer | LBFGS
     schedule: Schedule
+    averaging: Averaging | None
     alpha: float
     batch_size: int | None  # None: chosen by the number of rows
     shuffle: bool
@@ -223,6 +225,7 @@ class Hyperparameters:
             batch_size=batch_size,
             shuffle=self.shuffle,
             clip_norm=self.clip_norm,
+            averaging=self.averaging,
             max_epochs=np.inf if is_chunk else self.max_iter,
         )
 
@@ -368,6 +371,7 @@ def _resolve(cls, owner, *values):
         is_stochastic=not isinstance(optimizer, LBFGS),
         needs_all_rows=getattr(optimizer, "needs_all_rows", False),
         schedule=_schedule(given, owner),
+        averaging=None if given["averaging"] is None else _averaging(given, owner),
         alpha=float(given["alpha"]),
         batch_size=None if isinstance(given["batch_size"], str) else given["batch_size"],
         engine=_engine(engine, owner),
@@ -403,6 +407,7 @@ def in_numbers(n: int, noun: str) -> str:
 # The rules that a name may stand for, by the parameter that takes it.
 NAMED = {
     "activation": ACTIVATIONS,
+    "averaging": AVERAGINGS,
     "initializer": INITIALIZERS,
     "learning_rate": SCHEDULES,
     "loss": {**REGRESSOR_LOSSES, **CLASSIFIER_LOSSES},
@@ -575,6 +580,18 @@ def _schedule(given, owner):
     return find(complete(value, given))
 
 
+def _averaging(given, owner):
+    """Return how weights are averaged; what is left open is the last quarter."""
+    rule = resolve(
+        given["averaging"],
+        AVERAGINGS,
+        parameter="averaging",
+        owner=owner,
+        methods=("share",),
+    )
+    return complete(rule, {"start": 3 * given["max_iter"] // 4 + 1})
+
+
 def refuse_what_lbfgs_ignores(
     estimator: Any, hyper: Hyperparameters, validation: Any
 ) -> None:
@@ -582,6 +599,7 @@ def refuse_what_lbfgs_ignores(
     for name, is_set in (
         ("dropout", any(hyper.dropout)),
         ("clip_norm", hyper.clip_norm is not None),
+        ("averaging", hyper.averaging is not None),
         ("scoring", hyper.scoring is not None and validation is None),
     ):
         if is_set:

@@ -38,6 +38,7 @@ def arrange_rows(estimator, call, start):
     if not hyper.is_stochastic:
         refuse_what_lbfgs_ignores(estimator, hyper, validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
+        state.average = None
         return validation
     splits = hyper.early_stopping and validation is None
     order_rows(estimator, start, splits)

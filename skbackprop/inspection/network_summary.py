@@ -168,6 +168,7 @@ def summary(estimator: Any) -> Summary:
     vector, layers = model.vector, model.network.layers
     last = len(layers) - 1
     kept = [*model.state.optimizer_memory.values(), model.state.best_vector]
+    kept.append(model.state.average)
     return Summary(
         estimator=type(estimator).__name__,
         layers=[

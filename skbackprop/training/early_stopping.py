@@ -36,7 +36,7 @@ class Patience:
         if is_better:
             state.best, state.best_epoch = merit, state.epoch
             if self.keep_best and state.best_vector is not None:
-                state.best_vector[...] = state.vector
+                state.best_vector[...] = state.latest_vector
 
     def is_over(self, plan: Plan, state: State) -> bool:
         """Say whether training should stop; a lowered learning rate starts a new count."""

@@ -32,4 +32,6 @@ def train(plan: Plan, state: State, data: Batch, engine: Engine) -> Iterator[Epo
         loss = run_epoch()
         state.epoch += 1
         state.samples_seen += len(state.order)
+        if plan.averaging is not None:
+            state.average_in(plan.averaging)
         yield EpochReport(state.epoch, state.step, loss, learning_rate)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..averaging import Averaging
 from ..network.network import Network
 from ..network.objective import Objective
 from ..schedules import Schedule
@@ -36,6 +37,7 @@ class Plan:
     batch_size: int
     shuffle: bool
     clip_norm: float | None = None
+    averaging: Averaging | None = None
     max_epochs: float = np.inf  # of this call; unknown where one call follows another
     n_trainings: int = 1  # like this one, that an ensemble begins together
 
@@ -68,6 +70,8 @@ class State:
     best: float = -np.inf  # the largest score, or minus the smallest loss
     best_epoch: int | None = None  # that has it
     best_vector: NDArray | None = None  # the parameters of the best score
+    average: NDArray | None = None  # of the parameters at the ends of epochs
+    n_averaged: int = 0  # such epochs
     mean_class_weight: float = 0.0  # of the rows of the last `fit` and all chunks since
     weight_of_chunks: float = 0.0  # the sum of their sample weights
     engine: str | None = None  # the name of what trained last, so that it goes on
@@ -83,9 +87,9 @@ class State:
     def check_stored(cls, values: dict[str, Any]) -> None:
         """Raise ValueError for stored values that are not those of a state."""
         cls._check_layout(values)
-        _check_vector(values["vector"], values["layer_sizes"])
-        if values["best_vector"] is not None:
-            _check_vector(values["best_vector"], values["layer_sizes"])
+        for name in ("vector", "best_vector", "average"):
+            if name == "vector" or values[name] is not None:
+                _check_vector(values[name], values["layer_sizes"])
 
     @classmethod
     def _check_layout(cls, values: dict[str, Any]) -> None:
@@ -153,16 +157,34 @@ class State:
         if plan.objective.network.has_dropout and self.dropout_seed is None:
             self.dropout_seed = int(self.rng.randint(2**32, dtype=np.uint32))
 
+        if plan.averaging is None:
+            self.average, self.n_averaged = None, 0
+        elif self.average is None:
+            self.average = self.vector.copy()
+
+    def average_in(self, averaging: Averaging) -> None:
+        """Let the average take the parameters of an epoch in, in place."""
+        assert self.average is not None, "it is made before an epoch"
+        share = averaging.share(self.epoch, self.n_averaged)
+        if share == 1:
+            np.copyto(self.average, self.vector)
+            self.n_averaged = 1
+        else:
+            self.average += share * (self.vector - self.average)
+            self.n_averaged += 1
+
     def begin_anew(self) -> None:
         """Forget what was measured on other data, in place; the parameters stay."""
         self.best, self.best_epoch, self.best_vector = -np.inf, None, None
-        self.n_stale = 0
+        self.n_stale, self.n_averaged = 0, 0
         self.schedule_memory = {"factor": 1.0}
 
     def fall_back(self) -> None:
         """Go back to the best parameters, in place; the optimizer begins anew."""
         self.vector[...] = self.best_vector
         self.optimizer_memory, self.n_stale = {}, 0
+        if self.average is not None:
+            self.average[...], self.n_averaged = self.vector, 0
 
     def watch(self, score: bool) -> None:
         """Say what `best` will mean; a score and a loss cannot be compared. In place."""
@@ -186,9 +208,14 @@ class State:
                 )
 
     @property
+    def latest_vector(self) -> NDArray:
+        """The parameters of now as they would predict: averaged, where that is wanted."""
+        return self.vector if self.average is None else self.average
+
+    @property
     def predicting_vector(self) -> NDArray:
         """The parameters that predict: the best ones where they are kept."""
-        return self.vector if self.best_vector is None else self.best_vector
+        return self.latest_vector if self.best_vector is None else self.best_vector
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""
@@ -206,8 +233,7 @@ class Snapshot:
     def __init__(self, state: State, *, shuffles: bool):
         self._state, self._shuffles, self._first_epoch = state, shuffles, state.epoch
         arrays = [state.vector, *state.optimizer_memory.values()]
-        if state.best_vector is not None:
-            arrays.append(state.best_vector)
+        arrays += [a for a in (state.best_vector, state.average) if a is not None]
         self._arrays = [(array, np.empty_like(array)) for array in arrays]
         self.keep()
 

@@ -140,7 +140,7 @@ class Validation:
 
     def evaluate(self, plan: Plan, state: State) -> tuple[float, float]:
         """Return loss and score of the validation rows."""
-        z = self.group.gather(plan.objective.net_output(state.vector, self.X))
+        z = self.group.gather(plan.objective.net_output(state.latest_vector, self.X))
         loss = plan.objective.loss_of(z, self.data)
         return loss, self.score(z, loss) if np.isfinite(z).all() else np.nan
 

@@ -110,6 +110,7 @@ CASES = {
     "dropout": Case({"hidden_layer_sizes": (9, 5), "dropout": 0.4}),
     "dropout, a rank without rows": Case({"dropout": 0.4}, first_has=N_ROWS),
     "early stopping": Case(STOPPING),
+    "early stopping, averaged weights": Case(STOPPING | {"averaging": "ema"}),
     "early stopping, weighted": Case(STOPPING, weighted=True),
     "early stopping, a rank without rows": Case(STOPPING, first_has=0),
     "early stopping by the loss": Case(STOPPING | {"scoring": "loss"}),
