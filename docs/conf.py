@@ -6,6 +6,7 @@ navigation, each of its headings a part of it. Everything a page needs comes wit
 
 import re
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -95,12 +96,16 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = f"skbackprop {version}"
 html_static_path = ["_static"]
+html_extra_path = ["CITATION.cff"]
 html_css_files = ["custom.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_sidebars = {"**": ["pages"]}
 html_theme_options = {
+    "github_url": tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"][
+        "Source"
+    ],
     "navbar_center": [],
     "primary_sidebar_end": [],
     # a page of wide tables has the whole width

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,21 @@ def test_the_changelog_begins_with_the_version_of_the_package():
     text = (DOCS / "changelog.md").read_text(encoding="utf-8")
     newest = re.search(r"^## (\S+)", text, flags=re.MULTILINE).group(1)
     assert newest == skbackprop.__version__
+
+
+def test_addresses_and_citation_follow_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    urls = project["urls"]
+    assert urls["Issues"] == f"{urls['Source']}/issues"
+    assert urls["Citation"] == f"{urls['Documentation']}/CITATION.cff"
+    lines = (DOCS / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    fields = dict(line.split(": ", 1) for line in lines if ": " in line)
+    assert fields["version"] == skbackprop.__version__
+    assert fields["license"] == project["license"]
+    assert fields["repository-code"] == urls["Source"]
+    assert fields["url"] == urls["Documentation"]
 
 
 @pytest.mark.parametrize(
