@@ -295,3 +295,9 @@ SCHEDULES = {
     "warmup": Warmup,
     "plateau": Plateau,
 }
+_OF_EPOCHS = {rule.__call__ for rule in SCHEDULES.values()} - {Warmup.__call__}
+
+
+def follows_epochs(schedule: Schedule) -> bool:
+    """Say whether the learning rate is known to stay the same during an epoch."""
+    return type(schedule).__call__ in _OF_EPOCHS

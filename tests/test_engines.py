@@ -56,6 +56,7 @@ from skbackprop.losses import AbsoluteError, LogLoss, Quantile, RowLoss, Squared
 from skbackprop.optimizers import SGD, ElementwiseOptimizer, Lion, Rprop
 from skbackprop.preprocessing import PiecewiseLinearEncoder
 from skbackprop.rule import INFINITY, number, spec
+from skbackprop.schedules import Constant
 
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
@@ -171,6 +172,14 @@ def test_engines_agree_for_a_schedule_of_steps(X, y):
     assert_engines_agree(X, y, learning_rate=lambda step, epoch, seen: 0.1 / (step + 1))
 
 
+def test_engines_agree_for_a_schedule_that_no_longer_follows_epochs(X, y):
+    class Fading(Constant):
+        def __call__(self, step, epoch, samples_seen):
+            return super().__call__(step, epoch, samples_seen) / (step + 1)
+
+    assert_engines_agree(X, y, learning_rate=Fading())
+
+
 SETTINGS = {
     "one row": {"batch_size": 1},
     "seven rows": {"batch_size": 7},
@@ -180,6 +189,9 @@ SETTINGS = {
     "no hidden layer": {"hidden_layer_sizes": ()},
     "one unit": {"hidden_layer_sizes": (1,)},
     "wide layers": {"hidden_layer_sizes": (300, 70)},
+    "wide layers, few rows": {
+        **{"hidden_layer_sizes": (300, 70), "batch_size": 3, "solver": "sgd"},
+    },
     "deep": {"hidden_layer_sizes": (4, 5, 6, 5, 4)},
     "an activation per layer": {"activation": ["gelu", "relu"]},
     "parameters per layer": {"activation": [Elu(alpha=0.5), LeakyRelu(slope=0.3)]},

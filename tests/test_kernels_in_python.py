@@ -31,6 +31,7 @@ from skbackprop.engines.numba_engine import (
     numerics,
     optimizers,
     parts,
+    products,
     translation,
 )
 from skbackprop.losses import SquaredError
@@ -129,7 +130,24 @@ VECTORS = {  # of 6 and 2 numbers, instead of as many as fit into registers
     "store": store,
     "add": lambda x, y: x + y,
     "add_multiple": lambda x, factor, y: x + factor * y,
+    "add_product": lambda x, y, z: x + y * z,
+    "sum_of_lanes": np.sum,
 }
+
+
+def replace_vectors(monkeypatch):
+    makers = {
+        coded_layer: (coded_layer._walk_up, coded_layer._walk_down),
+        products: (products._walk,),
+    }
+    for module, makes in makers.items():
+        for name, function in VECTORS.items():
+            monkeypatch.setattr(module, name, function, raising=False)
+        for length in ("LONG", "SHORT"):
+            for make in makes:
+                walk = make(getattr(module, length))
+                monkeypatch.setattr(module, f"{make.__name__}_{length.lower()}", walk)
+    monkeypatch.setattr(products, "_nothing", products.zeros(products.SHORT))
 
 
 @pytest.fixture(autouse=True)
@@ -156,12 +174,7 @@ def python_in_the_place_of_llvm(monkeypatch):
     log1p = of_precision(numerics._log1p)
     monkeypatch.setitem(numerics.FUNCTIONS, np.log1p, log1p)
     monkeypatch.setattr(translation, "_at", at)
-    for name, function in VECTORS.items():
-        monkeypatch.setattr(coded_layer, name, function)
-    for length in ("LONG", "SHORT"):
-        for make in (coded_layer._walk_up, coded_layer._walk_down):
-            walk = make(getattr(coded_layer, length))
-            monkeypatch.setattr(coded_layer, f"{make.__name__}_{length.lower()}", walk)
+    replace_vectors(monkeypatch)
     monkeypatch.setattr(translation, "translate", with_attributes)
     monkeypatch.setattr(epoch, "prefetch", lambda a, row, place: None)
     monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)

@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from ...elementwise import NotElementwise
 from ...network.objective import Batch
 from ...rule import Spec, spec
+from ...schedules import follows_epochs
 from ...training.engine import Damage, check_finite
 from ...training.state import Plan, State
 
@@ -107,7 +108,10 @@ def _translated(plan, state, data):
 def _learning_rates(plan, state, batch_size):
     """Return the learning rates of the steps of an epoch, as many as it can have."""
     schedule, epoch, samples_seen = plan.schedule, state.epoch, state.samples_seen
-    steps = range(state.step, state.step - (-len(state.order) // batch_size))
+    n_steps = -(-len(state.order) // batch_size)
+    if follows_epochs(schedule):  # a call per step takes as long as a tenth of a step
+        return np.full(n_steps, plan.learning_rate(state))
+    steps = range(state.step, state.step + n_steps)
     rates = np.array([schedule(step, epoch, samples_seen) for step in steps], float)
     return rates * state.schedule_memory["factor"]
 

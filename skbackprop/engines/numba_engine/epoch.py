@@ -16,8 +16,8 @@ from .layers import backward, forward
 from .losses import fill_losses, weigh
 from .numerics import in_precision_of
 from .optimizers import update
-from .products import matrix
-from .rows import copy, prefetch
+from .rows import bare, copy, matrix, prefetch
+from .translation import Rows
 
 __all__ = ["run_epoch"]
 
@@ -26,6 +26,21 @@ AHEAD = 8  # rows of a batch that are under way from memory
 LINE = 16  # elements of a cache line, in float32
 PREFETCHED = 64  # columns; the processor foresees the rest by itself
 FLUSH = 0x9FC0  # all exceptions masked, subnormal results and operands taken as zero
+
+
+@glue
+def without_references(rows):
+    return Rows(
+        bare(rows.X),
+        rows.coded,
+        bare(rows.target),
+        bare(rows.sample_weight),
+        bare(rows.class_weight),
+        rows.batch_size,
+        rows.batch_X,
+        rows.batch_target,
+        rows.share,
+    )
 
 
 @glue
@@ -147,6 +162,8 @@ def _compile(fingerprint):
         objective that is not finite; the step that met it is not counted.
         """
         fingerprint  # noqa: B018
+        layers, rows, memory = bare(layers), without_references(rows), bare(memory)
+        vector, gradient, work = bare(vector), bare(gradient), bare(work)
         mode = exchange_float_mode(FLUSH)
         total = total_weight = objective = 0.0
         taken = 0

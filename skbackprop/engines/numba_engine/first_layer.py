@@ -11,7 +11,8 @@ from numba.extending import overload
 
 from .coded_layer import add_coded_product, dense_part, fill_coded_gradient, sort_batch
 from .compilation import OPTIONS
-from .products import left_transposed_product, matrix, product
+from .products import left_transposed_product, product
+from .rows import matrix
 
 __all__ = ["begin_batch", "first_gradient", "first_product"]
 

@@ -8,11 +8,10 @@ from .dropout import silence
 from .first_layer import first_gradient, first_product
 from .products import (
     left_transposed_product,
-    matrix,
     product,
     right_transposed_product,
 )
-from .rows import add_rows, add_to_rows, fill, flat, multiply
+from .rows import add_rows, add_to_rows, fill, flat, matrix, multiply
 
 __all__ = ["backward", "forward"]
 

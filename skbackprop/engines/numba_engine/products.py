@@ -1,21 +1,24 @@
-"""Matrix products: by loops where there are few rows, else by BLAS."""
+"""Matrix products: in vectors where there are few rows, else by BLAS."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .compilation import kernel
-from .rows import fill, sum_of_products
+from .vectors import (
+    LONG,
+    SHORT,
+    add_multiple,
+    add_product,
+    load,
+    store,
+    sum_of_lanes,
+    zeros,
+)
 
-__all__ = ["left_transposed_product", "matrix", "product", "right_transposed_product"]
+__all__ = ["left_transposed_product", "product", "right_transposed_product"]
 
-FEW_ROWS = 8  # batches below it are multiplied faster by loops than by BLAS
-
-
-@kernel
-def matrix(vector, start, n_rows, n_columns):
-    """Return a view of a part of a flat array."""
-    return vector[start : start + n_rows * n_columns].reshape((n_rows, n_columns))
+FEW_ROWS = 8  # batches below it are multiplied faster by walks through rows than by BLAS
 
 
 @kernel
@@ -24,20 +27,31 @@ def product(a, b, out):
     if len(a) >= FEW_ROWS:
         np.dot(a, b, out)
         return
-    in_fours = a.shape[1] // 4 * 4  # four rows of b to each walk through a row of out
-    for i in range(a.shape[0]):
-        row = out[i]
-        fill(row, 0)
-        for k in range(0, in_fours, 4):
-            x0, x1, x2, x3 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
-            for j in range(len(row)):
-                row[j] += (
-                    x0 * b[k, j] + x1 * b[k + 1, j] + x2 * b[k + 2, j] + x3 * b[k + 3, j]
-                )
-        for k in range(in_fours, a.shape[1]):
-            x0 = a[i, k]
-            for j in range(len(row)):
-                row[j] += x0 * b[k, j]
+    n_long, n_short = LONG // out.itemsize, SHORT // out.itemsize
+    n_units = out.shape[1]
+    n_in_long = n_units // n_long * n_long
+    for at in range(0, n_in_long, n_long):
+        _walk_long(a, b, at, out)
+    for at in range(n_in_long, n_units, n_short):
+        _walk_short(a, b, at, out)
+
+
+def _walk(n_bytes):
+    """Make the loop that fills so many bytes of each row of a product."""
+    zero = zeros(n_bytes)
+
+    @kernel
+    def walk(a, b, at, out):
+        for i in range(a.shape[0]):
+            total = zero(b)
+            for k in range(a.shape[1]):
+                total = add_multiple(total, a[i, k], load(total, b, k, at))
+            store(total, out, i, at)
+
+    return walk
+
+
+_walk_long, _walk_short, _nothing = _walk(LONG), _walk(SHORT), zeros(SHORT)
 
 
 @kernel
@@ -46,13 +60,12 @@ def left_transposed_product(a, b, out):
     if len(a) >= FEW_ROWS:
         np.dot(a.T, b, out)
         return
-    for k in range(a.shape[1]):
-        for j in range(b.shape[1]):
-            out[k, j] = a[0, k] * b[0, j]
-    for i in range(1, a.shape[0]):
+    for at in range(0, b.shape[1], SHORT // out.itemsize):
         for k in range(a.shape[1]):
-            for j in range(b.shape[1]):
-                out[k, j] += a[i, k] * b[i, j]
+            total = _nothing(b)
+            for i in range(a.shape[0]):
+                total = add_multiple(total, a[i, k], load(total, b, i, at))
+            store(total, out, k, at)
 
 
 @kernel
@@ -63,4 +76,8 @@ def right_transposed_product(a, b, out):
         return
     for i in range(a.shape[0]):
         for k in range(b.shape[0]):
-            out[i, k] = sum_of_products(a[i], b[k])
+            total = _nothing(b)
+            for at in range(0, a.shape[1], SHORT // out.itemsize):
+                x, y = load(total, a, i, at), load(total, b, k, at)
+                total = add_product(total, x, y)
+            out[i, k] = sum_of_lanes(total)

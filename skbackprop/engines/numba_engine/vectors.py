@@ -13,7 +13,17 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["LONG", "SHORT", "add", "add_multiple", "load", "store", "zeros"]
+__all__ = [
+    "LONG",
+    "SHORT",
+    "add",
+    "add_multiple",
+    "add_product",
+    "load",
+    "store",
+    "sum_of_lanes",
+    "zeros",
+]
 
 _FEATURES = llvm.get_host_cpu_features()
 _REGISTER = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16  # bytes
@@ -109,7 +119,7 @@ class _Place:
     def call(self, name, result, *args):
         """Call LLVM's masked load or store."""
         function = ir.FunctionType(result, [arg.type for arg in args])
-        name = f"llvm.masked.{name}.v{self.kind.count}f{self.size * 8}.p0"
+        name = f"llvm.masked.{name}.{_name(self.kind)}.p0"
         function = cgutils.get_or_insert_function(self.builder.module, function, name)
         return self.builder.call(function, args)
 
@@ -136,11 +146,43 @@ def add_multiple(typingctx, x, factor, y):
     """Return ``x + factor * y`` for a number and two vectors."""
 
     def codegen(context, builder, signature, args):
-        kind = args[0].type
-        name = f"llvm.fmuladd.v{kind.count}f{x.dtype.bitwidth}"  # fused where it can be
-        of_three = ir.FunctionType(kind, [kind] * 3)
-        multiply_add = cgutils.get_or_insert_function(builder.module, of_three, name)
-        factors = _in_all_lanes(builder, args[1], kind)
-        return builder.call(multiply_add, [factors, args[2], args[0]])
+        factors = _in_all_lanes(builder, args[1], args[0].type)
+        return _add_product(builder, args[0], factors, args[2])
 
     return x(x, x.dtype, x), codegen
+
+
+@intrinsic
+def add_product(typingctx, x, y, z):
+    """Return ``x + y * z`` for three vectors."""
+
+    def codegen(context, builder, signature, args):
+        return _add_product(builder, *args)
+
+    return x(x, x, x), codegen
+
+
+def _add_product(builder, x, y, z):
+    name = f"llvm.fmuladd.{_name(x.type)}"  # fused where it can be
+    of_three = ir.FunctionType(x.type, [x.type] * 3)
+    multiply_add = cgutils.get_or_insert_function(builder.module, of_three, name)
+    return builder.call(multiply_add, [y, z, x])
+
+
+@intrinsic
+def sum_of_lanes(typingctx, x):
+    """Return the sum of the numbers of a vector, in any order."""
+
+    def codegen(context, builder, signature, args):
+        kind, number = args[0].type, args[0].type.element
+        name = f"llvm.vector.reduce.fadd.{_name(kind)}"
+        function = ir.FunctionType(number, [number, kind])
+        reduce = cgutils.get_or_insert_function(builder.module, function, name)
+        return builder.call(reduce, [number(0.0), args[0]], fastmath=("reassoc",))
+
+    return x.dtype(x), codegen
+
+
+def _name(kind):
+    """Return what LLVM calls a kind of vector in the names of its functions."""
+    return f"v{kind.count}f{64 if kind.element == ir.DoubleType() else 32}"
