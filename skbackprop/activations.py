@@ -87,11 +87,16 @@ class ElementwiseActivation(Elementwise):
 def slope(activation: Activation, z: NDArray, a: NDArray) -> NDArray | None:
     """Return f'(z) of every unit, None where the activation of a unit depends on others."""
     saved = a if activation.saves == "activation" else z
-    slope, of_one_unit = np.ones_like(saved), np.zeros_like(saved)
-    of_one_unit[:, 0] = 1
+    slope = np.ones_like(saved)
     activation.backward(saved, slope)
-    activation.backward(saved, of_one_unit)
-    return None if (np.abs(of_one_unit[:, 1:]) > 0).any() else slope
+    for unit in {0, saved.shape[1] - 1}:  # of those that are mixed, one
+        of_one_unit = np.zeros_like(saved)
+        of_one_unit[:, unit] = 1
+        activation.backward(saved, of_one_unit)
+        of_one_unit[:, unit] = 0
+        if (np.abs(of_one_unit) > 0).any():
+            return None
+    return slope
 
 
 PER_ROOT_OF_2_PI = 1 / sqrt(2 * pi)

@@ -8,14 +8,19 @@ in `RowLoss`. ``delta`` is the derivative of exactly the number that is returned
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 from functools import partial
+from itertools import pairwise
+from math import lgamma, pi
 from math import log as log_of
+from numbers import Real
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy import clip, exp, expm1, log, log1p, maximum, minimum, sign, tanh, where
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from .activations import (
     Activation,
@@ -24,26 +29,33 @@ from .activations import (
     Sigmoid,
     Softmax,
     row_sums,
+    softplus,
     subtract_largest,
 )
 from .elementwise import Elementwise
-from .rule import INFINITY, HasMethods, number, spec
+from .rule import INFINITY, HasMethods, Interval, Spec, number, spec
 
 __all__ = [
     "CLASSIFIER_LOSSES",
     "REGRESSOR_LOSSES",
     "AbsoluteError",
     "BinaryLogLoss",
+    "DistributionLoss",
     "Focal",
     "Gamma",
+    "Gaussian",
     "Huber",
     "LogCosh",
     "LogLoss",
     "Loss",
     "Poisson",
     "Quantile",
+    "Quantiles",
     "RowLoss",
     "SquaredError",
+    "StudentT",
+    "central_outputs",
+    "outputs_per_target",
 ]
 
 
@@ -58,6 +70,12 @@ class Loss(Protocol):
     and a trace take the derivative, `n_binary_outputs`, the number of outputs for two
     classes (2 when it says nothing), and `positive_only`, which is True where targets
     must be positive.
+
+    A loss of a regressor may want several outputs for each target: their number is
+    `outputs_per_target` (1 when it says nothing). They stand side by side, and `target`
+    has the target in the place of each of them. The one numbered `central` (0 when it says
+    nothing) is what `predict` returns; `quantiles` or ``distribution(output)`` say what all
+    of them are.
     """
 
     def predict(self, z: NDArray, out: NDArray) -> None:
@@ -74,6 +92,17 @@ class Loss(Protocol):
 
 
 LOG_2 = log_of(2)
+HALF_LOG_2_PI = log_of(2 * pi) / 2
+
+
+def outputs_per_target(loss: Any) -> int:
+    """Return how many outputs a loss, or a class of losses, wants for each target."""
+    return getattr(loss, "outputs_per_target", 1)
+
+
+def central_outputs(loss: Any, output: NDArray) -> NDArray:
+    """Return what a loss predicts of each target, a view of shape (n_rows, n_targets)."""
+    return output[:, getattr(loss, "central", 0) :: outputs_per_target(loss)]
 
 
 class RowLoss(Elementwise):
@@ -106,11 +135,7 @@ class RowLoss(Elementwise):
 
     def of_outputs(self, target: NDArray, z: NDArray) -> NDArray:
         """Return the losses of outputs or rows, whichever `value_and_derivative` gives."""
-        at = z
-        if self.takes == "output":
-            at = np.empty_like(z)
-            self.predict(z, at)
-        return self.value_and_derivative(target, at)[0]
+        return self._evaluate(target, z, np.empty_like(z))[0]
 
     def value_and_delta(
         self,
@@ -122,7 +147,7 @@ class RowLoss(Elementwise):
         if self.takes == "net_input":
             losses, derivative = self.value_and_derivative(target, z)
         else:
-            losses, derivative = self._through_link(target, z, delta)
+            losses, derivative = self._evaluate(target, z, delta)
         per_row = losses if losses.ndim == 1 else _summed(losses)
         # in one precision, whatever the formula's own numbers made of it
         derivative = np.asarray(derivative, delta.dtype)
@@ -134,8 +159,10 @@ class RowLoss(Elementwise):
         np.multiply(derivative, share[:, np.newaxis], out=delta)
         return float(np.dot(per_row.astype(float, copy=False), share.astype(float)))
 
-    def _through_link(self, target, z, delta):
-        """Return the losses of the outputs, and their derivative by the net inputs."""
+    def _evaluate(self, target, z, delta):
+        """Return the losses, and their derivative by the net inputs; `delta` is changed."""
+        if self.takes == "net_input":
+            return self.value_and_derivative(target, z)
         output = np.empty_like(z)
         self.link.forward(z, output)
         losses, derivative = self.value_and_derivative(target, output)
@@ -400,6 +427,234 @@ class LogCosh(RowLoss):
         return where(size < 1, log1p(m * m / (2 + 2 * m)), large), tanh(error)
 
 
+# -- several outputs for each target ---------------------------------------------------
+
+
+class Levels:
+    """Quantile levels: numbers between 0 and 1, each above the one before."""
+
+    def __contains__(self, value: object) -> bool:
+        return (
+            isinstance(value, (Sequence, np.ndarray))
+            and len(value) > 0
+            and all(q in Interval(Real, 0, 1, "()") for q in value)
+            and all(q < higher for q, higher in pairwise(value))
+        )
+
+    def __str__(self) -> str:
+        return "a sequence of floats in the range (0.0, 1.0), each above the one before"
+
+
+@spec
+class Ascending(Spec):
+    """One output in the middle; those to its sides are apart by ``softplus(z)``.
+
+    So each is at least the one before it, in every row, whatever the net inputs.
+    """
+
+    n_outputs: int = 3
+    central: int = 1
+
+    saves = "net_input"
+    name = "ascending"
+
+    def forward(self, z, out):
+        z = z.reshape(len(z), -1, self.n_outputs)
+        ordered, c = softplus(z), self.central
+        ordered[..., c] = z[..., c]
+        np.cumsum(ordered[..., c:], axis=2, out=ordered[..., c:])
+        below = ordered[..., c::-1]
+        np.subtract.accumulate(below, axis=2, out=below)
+        out[...] = ordered.reshape(out.shape)
+
+    def backward(self, z, delta):
+        z = z.reshape(len(z), -1, self.n_outputs)
+        of_output, c = delta.reshape(z.shape), self.central
+        above = np.cumsum(of_output[..., :c:-1], axis=2)[..., ::-1]
+        below = np.cumsum(of_output[..., :c], axis=2)
+        middle = of_output.sum(axis=2, keepdims=True)
+        by_gap = np.concatenate([-below, middle, above], axis=2)
+        by_gap *= np.where(np.arange(self.n_outputs) == c, 1, expit(z))
+        delta[...] = by_gap.reshape(delta.shape)
+
+
+@spec
+class Quantiles(RowLoss):
+    """``sum_k sum_q max(q (t_k - o_kq), (1 - q) (o_kq - t_k))``: an output per quantile.
+
+    One network estimates several quantiles, which cannot cross: they are sums of gaps that
+    are not negative. The sum of pinball losses is that of Koenker & Bassett (1978).
+    `predict` returns the one nearest to the median, `predict_quantiles` all of them.
+
+    Parameters
+    ----------
+    quantiles : sequence of float, default=(0.1, 0.5, 0.9)
+        Shares of the targets that should lie below the outputs, ascending, in (0, 1).
+    """
+
+    quantiles: Sequence[float] = field(
+        default=(0.1, 0.5, 0.9), metadata={"allowed": Levels()}
+    )
+
+    written = "maximum(q * (t - o), (1 - q) * (o - t))"
+
+    @property
+    def levels(self):
+        """The quantiles as a tuple of Python numbers."""
+        return tuple(map(float, self.quantiles))
+
+    @property
+    def outputs_per_target(self):
+        return len(self.quantiles)
+
+    @property
+    def central(self):
+        """Which output is nearest to the median."""
+        return int(np.abs(np.array(self.levels) - 0.5).argmin())
+
+    @property
+    def link(self):
+        return Ascending(n_outputs=self.outputs_per_target, central=self.central)
+
+    def value_and_derivative(self, t, z):
+        q = np.tile(np.array(self.levels, z.dtype), z.shape[1] // len(self.levels))
+        error = np.empty_like(z)
+        self.link.forward(z, error)
+        error -= t
+        value = maximum((1 - q) * error, -q * error)
+        slope = where(error > 0, 1 - q, where(error < 0, -q, 0))
+        self.link.backward(z, slope)
+        return value, slope
+
+
+class DistributionLoss(RowLoss):
+    """Minus the log-likelihood: the outputs are the parameters of a distribution.
+
+    A subclass defines `outputs`, the names of the outputs of a target, and
+    ``value_and_derivative(t, *z)``, the loss of one target and its derivatives by the net
+    inputs of these outputs. NumPy runs the formulas on arrays, the compiled engine compiles
+    them, and a trace shows them. `link` makes the outputs, the first of which is what
+    `predict` returns, and ``distribution(output)`` returns what
+    `predict_distribution` does, a distribution of `scipy.stats`.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = ()
+    takes = "net_inputs"
+
+    @property
+    def outputs_per_target(self):
+        return len(self.outputs)
+
+    def _evaluate(self, target, z, delta):
+        n = len(self.outputs)
+        of_outputs = (z[:, k::n] for k in range(n))
+        losses, *slopes = self.value_and_derivative(target[:, ::n], *of_outputs)
+        return losses, np.stack(slopes, axis=2).reshape(z.shape)
+
+
+@spec
+class LocationScale(Spec):
+    """A location and a scale, ``smallest_scale + softplus(z)``, for each target."""
+
+    smallest_scale: float = 1e-4
+
+    saves = "net_input"
+    name = "location_scale"
+
+    def forward(self, z, out):
+        scale = softplus(z[:, 1::2]) + self.smallest_scale
+        out[...] = z
+        out[:, 1::2] = scale
+
+    def backward(self, z, delta):
+        delta[:, 1::2] *= expit(z[:, 1::2])
+
+
+@spec
+class Gaussian(DistributionLoss):
+    """``sum_k log s_k + (t_k - m_k)^2 / (2 s_k^2) + log(2 pi) / 2``: mean and deviation.
+
+    Minus the log-likelihood of a normal distribution whose mean m and standard deviation s
+    both depend on the row (Nix & Weigend, 1994). `predict` returns the mean,
+    `predict_distribution` both, as ``scipy.stats.norm(m, s)``.
+
+    Parameters
+    ----------
+    smallest_scale : float, default=1e-4
+        What the standard deviation cannot fall below, in units of y; positive. Without it
+        a row that is met exactly would have a likelihood without bound.
+    """
+
+    smallest_scale: float = number(1e-4, 0, INFINITY, "()")
+
+    outputs = ("mean", "spread")
+
+    @property
+    def link(self):
+        return LocationScale(smallest_scale=self.smallest_scale)
+
+    def value_and_derivative(self, t, mean, spread):
+        scale = self.smallest_scale + softplus(spread)
+        error = (mean - t) / scale
+        square = error * error
+        value = log(scale) + square / 2 + HALF_LOG_2_PI
+        return value, error / scale, (1 - square) * expit(spread) / scale
+
+    def distribution(self, output):
+        """Return the distributions, outputs of shape (..., 2), as one of `scipy.stats`."""
+        from scipy.stats import norm  # takes longer to import than all of this package
+
+        return norm(output[..., 0], output[..., 1])
+
+
+@spec
+class StudentT(DistributionLoss):
+    """Minus the log-likelihood of Student's t: `Gaussian` for targets with outliers.
+
+    ``sum_k log s_k + (df + 1) / 2 log(1 + e_k^2 / df)``, with ``e = (t - m) / s`` and the
+    constant that makes it a density, for location m and scale s (Lange, Little & Taylor,
+    1989). `predict` returns the location, `predict_distribution` both, as
+    ``scipy.stats.t(df, m, s)``.
+
+    Parameters
+    ----------
+    df : float, default=5.0
+        Degrees of freedom, positive: the fewer, the less an outlier counts.
+
+    smallest_scale : float, default=1e-4
+        What the scale cannot fall below, in units of y; positive.
+    """
+
+    df: float = number(5.0, 0, INFINITY, "()")
+    smallest_scale: float = number(1e-4, 0, INFINITY, "()")
+
+    outputs = ("location", "spread")
+
+    @property
+    def link(self):
+        return LocationScale(smallest_scale=self.smallest_scale)
+
+    @property
+    def log_norm(self):
+        """Logarithm of what the density is divided by, of scale 1."""
+        return lgamma(self.df / 2) - lgamma((self.df + 1) / 2) + log_of(pi * self.df) / 2
+
+    def value_and_derivative(self, t, location, spread):
+        scale = self.smallest_scale + softplus(spread)
+        error = (location - t) / scale
+        square = error * error
+        value = log(scale) + (self.df + 1) / 2 * log1p(square / self.df) + self.log_norm
+        weight = (self.df + 1) / (self.df + square)
+        slope = (1 - weight * square) * expit(spread) / scale
+        return value, weight * error / scale, slope
+
+    def distribution(self, output):
+        """Return the distributions, outputs of shape (..., 2), as one of `scipy.stats`."""
+        from scipy.stats import t
+
+        return t(self.df, output[..., 0], output[..., 1])
+
+
 #: Losses by the names that the classifier takes; where the kinds of y need different
 #: ones, an entry maps the kind to the loss.
 CLASSIFIER_LOSSES = {
@@ -420,4 +675,7 @@ REGRESSOR_LOSSES: dict[str, type[Loss]] = {
     "huber": Huber,
     "quantile": Quantile,
     "log_cosh": LogCosh,
+    "quantiles": Quantiles,
+    "gaussian": Gaussian,
+    "student_t": StudentT,
 }

@@ -18,13 +18,46 @@ from .averaging import Averaging
 from .engines import Engine
 from .estimator.base import BaseBackprop, Call, has_partial_fit
 from .estimator.fitted_network import raise_overflow
-from .estimator.hyperparameters import loss_of
+from .estimator.hyperparameters import loss_of, resolve_loss
 from .initializers import Initializer
-from .losses import REGRESSOR_LOSSES, Loss
+from .losses import REGRESSOR_LOSSES, Loss, central_outputs, outputs_per_target
 from .optimizers import Optimizer
 from .schedules import Schedule
 
 __all__ = ["BackpropRegressor"]
+
+
+def has_quantiles(estimator):
+    """Say that the outputs are quantiles, or raise the AttributeError that says why not."""
+    if not hasattr(_loss_of(estimator), "quantiles"):
+        raise AttributeError(
+            "predict_quantiles needs a loss with an output for each of several quantiles, "
+            f"loss=Quantiles(quantiles=[0.1, 0.5, 0.9]). Got loss={estimator.loss!r}."
+            f"{_instead(estimator, 'distribution', 'predict_distribution(X).ppf(0.9)')}"
+        )
+    return True
+
+
+def has_distribution(estimator):
+    """Say that there is a distribution, or raise the AttributeError that says why not."""
+    if not hasattr(_loss_of(estimator), "distribution"):
+        raise AttributeError(
+            "predict_distribution needs a loss whose outputs are the parameters of a "
+            "distribution, such as loss='gaussian' or loss='student_t'. Got "
+            f"loss={estimator.loss!r}."
+            f"{_instead(estimator, 'quantiles', 'predict_quantiles(X)')}"
+        )
+    return True
+
+
+def _loss_of(estimator):
+    """Return the loss, or the class that its name stands for; of others `fit` tells."""
+    loss = estimator.loss
+    return REGRESSOR_LOSSES.get(loss) if isinstance(loss, str) else loss
+
+
+def _instead(estimator, attribute, call):
+    return f" What it has is {call}." if hasattr(_loss_of(estimator), attribute) else ""
 
 
 class BackpropRegressor(RegressorMixin, BaseBackprop):
@@ -50,7 +83,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         "poisson" and "gamma" are half deviances with exponential outputs, for targets
         that are not negative (positive); "absolute_error", "huber", "quantile" (the
         median; ``Quantile(quantile=0.9)`` for another) and "log_cosh" are robust to
-        outliers. An object follows :class:`skbackprop.losses.Loss`.
+        outliers. "quantiles" estimates several quantiles at once, "gaussian" and
+        "student_t" a distribution, by several outputs for each target: `predict` and
+        `score` go by the central one, `predict_quantiles` or `predict_distribution` by
+        all. An object follows :class:`skbackprop.losses.Loss`.
 
     error_convention : str, default="output_minus_target"
         "output_minus_target" or "target_minus_output": which way the error of an output
@@ -450,12 +486,87 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The outputs of the network.
+            The outputs of the network; where the loss has several for each target, the
+            central one: the quantile nearest to the median, the mean or the location.
         """
-        output = self._output(X)
-        if not np.isfinite(output).all():
-            raise_overflow(output)
-        return output[:, 0] if output.shape[1] == 1 else output
+        loss, output = self._finite_output(X)
+        if output.shape[1] == 1:
+            return output[:, 0]
+        if outputs_per_target(loss) > 1:
+            return self._in_form_of_y(central_outputs(loss, output))
+        return output
+
+    @available_if(has_quantiles)
+    def predict_quantiles(self, X: Any) -> NDArray:
+        """Predict the quantiles of the target values; needs ``loss=Quantiles(...)``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to predict.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n_samples, n_quantiles) or (n_samples, n_outputs, \
+                n_quantiles)
+            The quantiles in the order of the loss, each at least the one before it.
+
+        Raises
+        ------
+        AttributeError
+            If the outputs of the loss are no quantiles.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skbackprop import BackpropRegressor
+        >>> from skbackprop.losses import Quantiles
+        >>> X = np.linspace(0, 1, 1000)[:, np.newaxis]
+        >>> y = X[:, 0] * np.random.RandomState(0).uniform(0, 1, 1000)
+        >>> quartiles = Quantiles(quantiles=[0.25, 0.75])
+        >>> reg = BackpropRegressor((), loss=quartiles, learning_rate=0.01, random_state=0)
+        >>> reg.fit(X, y).predict_quantiles([[0.4], [0.8]]).round(1)
+        array([[0.1, 0.3],
+               [0.2, 0.6]])
+        """
+        loss, output = self._finite_output(X)
+        n_quantiles = outputs_per_target(loss)
+        return self._in_form_of_y(output.reshape(len(output), -1, n_quantiles))
+
+    @available_if(has_distribution)
+    def predict_distribution(self, X: Any) -> Any:
+        """Predict the distributions of the target values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to predict.
+
+        Returns
+        -------
+        distribution : a frozen distribution of `scipy.stats`
+            That of each target, of shape (n_samples,) or (n_samples, n_outputs):
+            ``distribution.std()``, ``.interval(0.9)``, ``.ppf(0.1)``, ``.logpdf(y)``.
+
+        Raises
+        ------
+        AttributeError
+            If the loss has no distribution, as "gaussian" and "student_t" have.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skbackprop import BackpropRegressor
+        >>> X = np.linspace(0, 1, 1000)[:, np.newaxis]
+        >>> y = X[:, 0] + 0.5 * np.random.RandomState(0).standard_normal(1000)
+        >>> reg = BackpropRegressor((), loss="gaussian", solver="lbfgs", random_state=0)
+        >>> found = reg.fit(X, y).predict_distribution([[0.4]])
+        >>> found.mean().round(1), found.std().round(1)
+        (array([0.4]), array([0.5]))
+        """
+        loss, output = self._finite_output(X)
+        by_target = output.reshape(len(output), -1, outputs_per_target(loss))
+        return loss.distribution(self._in_form_of_y(by_target))
 
     @classmethod
     def from_weights(
@@ -495,7 +606,36 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         array([1., 7.])
         """
         estimator, sizes, weights = cls._of_weights(coefs, intercepts, parameters)
+        estimator._check_outputs(resolve_loss(estimator, cls._kind), sizes[-1])
         return estimator._hold_weights(sizes, weights)
+
+    # -- several outputs for each target -----------------------------------------------
+
+    def _finite_output(self, X):
+        """Return the loss and the outputs of the network, if they are finite."""
+        objective, output = self._net_output(X)
+        output = objective.link(output)
+        if not np.isfinite(output).all():
+            raise_overflow(output)
+        return objective.loss, output
+
+    def _in_form_of_y(self, array):
+        """Return an array of shape (n_rows, n_targets, ...), of one target without axis."""
+        return np.ascontiguousarray(array[:, 0] if array.shape[1] == 1 else array)
+
+    def _objective(self):
+        objective = super()._objective()
+        self._check_outputs(objective.loss, self._state["layer_sizes"][-1])
+        return objective
+
+    def _check_outputs(self, loss, n_outputs):
+        """Raise ValueError for a network of another loss."""
+        if n_outputs % outputs_per_target(loss):
+            raise ValueError(
+                f"loss={self.loss!r} has {outputs_per_target(loss)} outputs for each "
+                f"target, and this network has {n_outputs} altogether. Fit it with this "
+                "loss, or set the one that it was trained with."
+            )
 
     # -- what the base class asks for --------------------------------------------------
 
@@ -503,13 +643,21 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         y = rows.y.toarray() if issparse(rows.y) else rows.y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        return y.reshape(len(y), -1), loss_of(losses, self._kind)
+        target, loss = y.reshape(len(y), -1), loss_of(losses, self._kind)
+        n = outputs_per_target(loss)
+        return target if n == 1 else np.repeat(target, n, axis=1), loss
+
+    def _central(self, *arrays):
+        loss = resolve_loss(self, self._kind)
+        return (central_outputs(loss, array) for array in arrays)
 
     def _score_output(self, output, target, sample_weight):
+        target, output = self._central(target, output)
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
             return r2_score(target, output, sample_weight=sample_weight)
 
     def _is_poor(self, output, target, weight):
+        target, output = self._central(target, output)
         mean = np.average(target, axis=0, weights=weight)
         squares = np.square(target - mean), np.square(target - output)
         spread, error = (np.average(s.sum(axis=1), weights=weight) for s in squares)
@@ -521,10 +669,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        loss = self.loss
-        if isinstance(loss, str):
-            loss = REGRESSOR_LOSSES.get(loss)  # of an unknown name `fit` tells
-        tags.target_tags.positive_only = getattr(loss, "positive_only", False)
+        positive_only = getattr(_loss_of(self), "positive_only", False)
+        tags.target_tags.positive_only = positive_only
         # an exponential output, as MLP's, takes more steps than the default of 200
         is_slow = self._hardly_moves() or tags.target_tags.positive_only
         tags.regressor_tags.poor_score = is_slow

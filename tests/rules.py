@@ -16,7 +16,13 @@ import skbackprop.losses
 import skbackprop.optimizers
 import skbackprop.schedules
 from skbackprop.activations import ACTIVATIONS, ElementwiseActivation
-from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, RowLoss
+from skbackprop.losses import (
+    CLASSIFIER_LOSSES,
+    REGRESSOR_LOSSES,
+    DistributionLoss,
+    RowLoss,
+    outputs_per_target,
+)
 from skbackprop.optimizers import OPTIMIZERS, ElementwiseOptimizer
 from skbackprop.rule import Interval, Spec
 
@@ -25,7 +31,7 @@ KINDS = ["binary", "multiclass", "multilabel-indicator"]
 
 
 # what rules are derived from, and no rules themselves
-BASES = ElementwiseActivation, RowLoss, ElementwiseOptimizer
+BASES = ElementwiseActivation, RowLoss, DistributionLoss, ElementwiseOptimizer
 
 
 def classes_of(module):
@@ -80,6 +86,8 @@ LOSSES = with_changed(list(_losses()))
 
 def n_outputs_of(loss):
     """The numbers of outputs to test: a softmax of a single unit would always be 1."""
+    if outputs_per_target(loss) > 1:
+        return [outputs_per_target(loss), 2 * outputs_per_target(loss)]
     return [3] if getattr(loss, "output_activation", None) == "softmax" else [1, 3]
 
 
@@ -94,8 +102,12 @@ def random_target(loss, n_rows, n_outputs, rng):
     """A target of the loss's domain, shape (n_rows, n_outputs).
 
     Outputs that are probabilities are compared with zeros and ones, others with the
-    widest that their loss accepts of real numbers, positive ones, and zeros and ones.
+    widest that their loss accepts of real numbers, positive ones, and zeros and ones. All
+    outputs of one target are compared with the same.
     """
+    each = outputs_per_target(loss)
+    if each > 1 and n_outputs % each == 0:
+        return np.repeat(rng.standard_normal((n_rows, n_outputs // each)), each, axis=1)
     shape = n_rows, n_outputs
     one_hot = np.eye(n_outputs)[rng.randint(n_outputs, size=n_rows)]
     binary = rng.randint(0, 2, shape).astype(float)

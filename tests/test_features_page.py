@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from math import lgamma
 from pathlib import Path
 from statistics import NormalDist
 
@@ -27,17 +28,31 @@ from skbackprop.activations import ACTIVATIONS, Selu, Softmax, softplus
 from skbackprop.averaging import AVERAGINGS
 from skbackprop.elementwise import lines, read
 from skbackprop.initializers import INITIALIZERS
-from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, Focal, LogLoss
+from skbackprop.losses import (
+    CLASSIFIER_LOSSES,
+    REGRESSOR_LOSSES,
+    DistributionLoss,
+    Focal,
+    LogLoss,
+    outputs_per_target,
+)
 from skbackprop.optimizers import OPTIMIZERS
 from skbackprop.rule import Spec
 from skbackprop.schedules import SCHEDULES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "features.md"
+SEVERAL = {
+    n: loss for n, loss in REGRESSOR_LOSSES.items() if outputs_per_target(loss()) > 1
+}
 SECTIONS = {
     "Activations": (ACTIVATIONS, skbackprop.activations),
     "Losses of the classifier": (CLASSIFIER_LOSSES, skbackprop.losses),
-    "Losses of the regressor": (REGRESSOR_LOSSES, skbackprop.losses),
+    "Losses of the regressor": (
+        {name: loss for name, loss in REGRESSOR_LOSSES.items() if name not in SEVERAL},
+        skbackprop.losses,
+    ),
+    "Losses of several outputs for each target": (SEVERAL, skbackprop.losses),
     "Solvers": ({**OPTIMIZERS, "lbfgs": None}, skbackprop.optimizers),
     "Schedules": (SCHEDULES, skbackprop.schedules),
     "Averages": (AVERAGINGS, skbackprop.averaging),
@@ -154,6 +169,17 @@ def test_formula_of_a_loss_is_the_one_that_runs(loss, cells):
     assert code(cells[2]) == text_of(loss, "value_and_delta", "loss", "slope")
 
 
+@pytest.mark.parametrize(
+    ("loss", "cells"), with_objects("Losses of several outputs for each target")
+)
+def test_formula_of_a_loss_of_several_outputs_is_the_one_that_runs(loss, cells):
+    if isinstance(loss, DistributionLoss):
+        slopes = [f"slope_{output}" for output in loss.outputs]
+        assert code(cells[2]) == text_of(loss, "value_and_delta", "loss", *slopes)
+    else:
+        assert cells[2] == "of rows"
+
+
 @pytest.mark.parametrize(("optimizer", "cells"), elementwise("Solvers"))
 def test_formula_of_a_solver_is_the_one_that_runs(optimizer, cells):
     assert code(cells[0]) == text_of(optimizer, "update", "update", *optimizer.memory)
@@ -164,6 +190,7 @@ def test_formula_of_a_solver_is_the_one_that_runs(optimizer, cells):
 
 def numpy_and(**names):
     functions = {"ndtr": np.vectorize(NormalDist().cdf), "softplus": softplus}
+    functions["lgamma"] = lgamma
     return {**vars(np), **functions, **names}
 
 
@@ -207,6 +234,24 @@ def assert_formulas_hold(loss, cells, t, rng):
     expected = eval(code(cells[1]), numpy_and(t=t, o=o, **parameters(loss)))
     # a few roundings of the output, some tens of the loss
     assert_allclose(out[0], o, rtol=1e-14)
+    assert_allclose(value, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("loss", "cells"), with_objects("Losses of several outputs for each target")
+)
+def test_formulas_of_a_loss_of_several_outputs(loss, cells, rng):
+    n = outputs_per_target(loss)
+    t, z = rng.standard_normal(), rng.standard_normal(n)
+    out, delta, names = np.empty((1, n)), np.empty((1, n)), parameters(loss)
+    loss.predict(z[np.newaxis], out)
+    value = loss.value_and_delta(np.full((1, n), t), z[np.newaxis], delta)
+    o = np.array(eval(code(cells[0]), numpy_and(z=z, **names)))
+    if "quantiles" in names:
+        names["quantiles"] = np.array(names["quantiles"])
+    # a few roundings of the output, some tens of the loss
+    assert_allclose(out[0], o, rtol=1e-14)
+    expected = eval(code(cells[1]), numpy_and(t=t, o=o, **names))
     assert_allclose(value, expected, rtol=1e-13)
 
 

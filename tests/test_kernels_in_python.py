@@ -57,7 +57,7 @@ def split_log(x):
 # -- calls by address, which is a place in a list --------------------------------------
 
 FUNCTIONS = [None]
-MOST_NUMBERS = 4  # that a rule takes
+MOST_NUMBERS = 5  # that a rule takes
 
 
 @lru_cache

@@ -272,7 +272,8 @@ def input_gradient(estimator: Any, X: Any, of: str = "output") -> NDArray:
     of : {"output", "net_input"}, default="output"
         What is differentiated: the outputs, or the net inputs of the output layer, which
         do not flatten where a probability is near 0 or 1. The outputs of a regressor
-        are its predictions; those of a classifier its probabilities (with two classes
+        are its predictions (with a loss of several outputs for each target all of
+        them); those of a classifier its probabilities (with two classes
         and one output, that of the second class; with loss="squared_error", before they
         are divided by their sum).
 

@@ -78,6 +78,7 @@ def _outcome(trace):
 def _errors(trace):
     output, error = trace.layers[-1].activation, trace.layers[-1].error
     formula, n_outputs = _words(trace).error, error.shape[1]
+    each = len(_names_of_outputs(trace.plan.objective.loss))  # of them one is compared
     lines = [
         (
             f"e[{k}]{of_row}",
@@ -86,6 +87,7 @@ def _errors(trace):
         )
         for r, of_row in _rows(trace)
         for k in some(n_outputs)
+        if k % each == 0
     ]
     return Section(
         heading="Error",
@@ -111,14 +113,14 @@ def _loss(trace):
         rows=_table(
             table + _penalty(trace),
             rows=len(trace.rows),
-            units=trace.target.shape[1] if _loss_steps(trace).lines else 1,
+            units=_n_terms(trace) if _loss_steps(trace).lines else 1,
         ),
     )
 
 
 def _loss_of_rows(trace, losses, of_rows):
     """Return the formula of the loss of a row in words, and its numbers row by row."""
-    steps, n_outputs = _loss_steps(trace), trace.target.shape[1]
+    steps, n_terms = _loss_steps(trace), _n_terms(trace)
     if not steps.lines:
         written = getattr(trace.plan.objective.loss, "written", "")
         prose = [f"loss of a row = sum over outputs of {written}"] if written else []
@@ -128,14 +130,15 @@ def _loss_of_rows(trace, losses, of_rows):
         ]
     table = []
     for r, of_row in _rows(trace):
-        for k in some(n_outputs):
-            worked = steps.work_out(_at_output(trace, r, k), {"loss": losses[r, k]})
+        for k in some(n_terms):
+            worked = steps.work_out(_at_target(trace, r, k), {"loss": losses[r, k]})
             table += [(f"{name}[{k}]{of_row}", text, value) for name, text, value in worked]
-        terms = [numeral(losses[r, k]) for k in some(n_outputs)]
-        if n_outputs > 1:
-            table.append((f"loss{of_row}", joined(terms, n_outputs), of_rows[r]))
+        terms = [numeral(losses[r, k]) for k in some(n_terms)]
+        if n_terms > 1:
+            table.append((f"loss{of_row}", joined(terms, n_terms), of_rows[r]))
     prose = [f"{line.name} = {line.text}" for line in steps.lines]
-    return [*prose, "loss of a row = sum over outputs of loss[k]"], table
+    over = "outputs" if n_terms == trace.target.shape[1] else "targets"
+    return [*prose, f"loss of a row = sum over {over} of loss[k]"], table
 
 
 def _written_loss(trace, written, r):
@@ -147,18 +150,41 @@ def _written_loss(trace, written, r):
 
 
 def _loss_steps(trace):
-    """Return the formula of the loss of one output."""
-    return _Steps.of(trace.plan.objective.loss, "value_and_delta", ("loss", ""))
+    """Return the formula of the loss of one output, or of one target."""
+    loss = trace.plan.objective.loss
+    slopes = [""] * len(_names_of_outputs(loss))
+    return _Steps.of(loss, "value_and_delta", ("loss", *slopes))
+
+
+def _names_of_outputs(loss):
+    """Return what the formula of a loss calls the net inputs that it takes."""
+    return getattr(loss, "outputs", ("z",))
+
+
+def _n_terms(trace):
+    """Return how many times the formula of the loss is evaluated for a row."""
+    return trace.target.shape[1] // len(_names_of_outputs(trace.plan.objective.loss))
+
+
+def _at_target(trace, r, k):
+    """Return what the formula of the loss takes of one output, or of one target."""
+    names = _names_of_outputs(trace.plan.objective.loss)
+    first = k * len(names)
+    net_inputs = trace.layers[-1].net_input[r, first : first + len(names)]
+    of_output = _at_output(trace, r, first)
+    return {**of_output, **dict(zip(names, net_inputs, strict=True))}
 
 
 def _at_output(trace, r, k):
     """Return what the loss of one output is made of."""
-    layer = trace.layers[-1]
-    return {
+    layer, loss = trace.layers[-1], trace.plan.objective.loss
+    names = {
         "t": trace.target[r, k],
         "z": layer.net_input[r, k],
         "o": layer.activation[r, k],
     }
+    levels = getattr(loss, "levels", ())
+    return {**names, "q": levels[k % len(levels)]} if levels else names
 
 
 def _mean(trace, of_rows):

@@ -19,6 +19,7 @@ from ..classifier import BackpropClassifier
 from ..elementwise import NotElementwise
 from ..estimator.fitted_model import FittedModel
 from ..estimator.labels import Binary, Multiclass, Multilabel
+from ..losses import Ascending, LocationScale, central_outputs, outputs_per_target
 from ..regressor import BackpropRegressor
 from ..rule import Spec
 from ..tabular.base import BaseTabular
@@ -39,6 +40,9 @@ OPERATORS: dict[type[Spec], Callable[[Any, Any, Any], Any]] = {
     Selu: lambda graph, z, rule: graph("Selu", z, alpha=rule.alpha, gamma=rule.scale),
     Softplus: lambda graph, z, rule: graph("Softplus", z),
     Softmax: lambda graph, z, rule: graph("Softmax", z, axis=1),
+    # of these links only the central outputs are kept, which are their net inputs
+    Ascending: lambda graph, z, rule: z,
+    LocationScale: lambda graph, z, rule: z,
 }
 
 
@@ -50,8 +54,8 @@ def to_onnx(estimator: Any) -> Any:
     The input is named "X", float32 of shape (n_samples, n_features). A classifier has the
     outputs "label", the labels of `predict` without a digit lost (as int64, uint64, float,
     double, bool or string), and "probabilities", what `predict_proba` returns; a regressor
-    has "variable" of shape (n_samples, n_outputs). Probabilities and variables differ from
-    those of the estimator by the rounding of float32.
+    has "variable" of shape (n_samples, n_outputs), what `predict` returns. Probabilities
+    and variables differ from those of the estimator by the rounding of float32.
 
     Of a `TabularClassifier` or `TabularRegressor` the graph holds encoding, members, their
     mean and the calibration. Numbers come as double, NaN where they are missing, text as
@@ -214,8 +218,16 @@ def _write(graph, estimator, below):
                 f"this {owner}: {reason}"
             ) from None
     if model.labels is None:
-        return [below]
+        return [_central(graph, model.objective.loss, below, estimator.n_outputs_)]
     return CLASSIFY[type(model.labels)](graph, estimator, below)
+
+
+def _central(graph, loss, output, n_outputs):
+    """Add what a regressor predicts of its outputs."""
+    if outputs_per_target(loss) == 1:
+        return output
+    places = central_outputs(loss, np.arange(n_outputs)[np.newaxis])[0]
+    return graph("Gather", output, places, axis=1)
 
 
 def _classify_multilabel(graph, estimator, output):
@@ -288,7 +300,8 @@ def _outputs(estimator):
         return [("label", kind, [None]), ("probabilities", FLOAT, [None, n_classes])]
     n_outputs = estimator.n_outputs_
     if not is_classifier(estimator):
-        return [("variable", FLOAT, [None, n_outputs])]
+        n_targets = n_outputs // outputs_per_target(estimator._objective().loss)
+        return [("variable", FLOAT, [None, n_targets])]
     n_classes = len(estimator.classes_)
     is_multilabel = isinstance(FittedModel(estimator, "to_onnx").labels, Multilabel)
     kind = INT64 if is_multilabel else TYPES[_classes(estimator).dtype]

@@ -15,7 +15,14 @@ from ..activations import Exponential, Identity, Relu, Sigmoid, Tanh
 from ..classifier import BackpropClassifier
 from ..estimator.fitted_model import FittedModel, adopt_labels, adopt_training
 from ..estimator.labels import Multilabel
-from ..losses import CLASSIFIER_LOSSES, BinaryLogLoss, LogLoss, Poisson, SquaredError
+from ..losses import (
+    CLASSIFIER_LOSSES,
+    BinaryLogLoss,
+    LogLoss,
+    Poisson,
+    SquaredError,
+    outputs_per_target,
+)
 from ..optimizers import SGD, Adam
 from ..regressor import BackpropRegressor
 from ..schedules import Adaptive, Constant, InverseScaling
@@ -208,7 +215,7 @@ def _loss(model, cls):
         _check_output(estimator, model.labels, link)
         return {}, loss in (LogLoss(), BinaryLogLoss())
     has_loss = "loss" in inspect.signature(cls).parameters  # from scikit-learn 1.7
-    if link is Identity:
+    if link is Identity and outputs_per_target(loss) == 1:
         return {"loss": "squared_error"} if has_loss else {}, loss == SquaredError()
     if link is Exponential and has_loss:
         return {"loss": "poisson"}, loss == Poisson()

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from scipy.sparse import issparse
 
 from ..activations import Identity
+from ..losses import outputs_per_target
 from ..network.objective import Batch, Objective
 from .state import a_part_of
 
@@ -90,7 +91,10 @@ def _dead_layers(objective, vector, X):
 
 def _target_scale(objective, target):
     """Yield a sentence if y is too large or too small for outputs that begin near 0."""
-    if not isinstance(getattr(objective.loss, "link", None), Identity):
+    loss = objective.loss
+    if outputs_per_target(loss) == 1 and not isinstance(
+        getattr(loss, "link", None), Identity
+    ):
         return
     mean, spread = float(np.abs(target.mean(axis=0)).max()), target.std(axis=0)
     if max(mean, spread.max()) > LARGE_TARGET or spread.min() < SMALL_SPREAD:

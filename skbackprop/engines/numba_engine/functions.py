@@ -26,6 +26,7 @@ __all__ = ["dropout_of", "function_of"]
 KERNELS = {
     **{"softmax": activations.softmax, "softmax_slope": activations.softmax_slope},
     **{"log_loss": losses.log_loss, "focal": losses.focal},
+    "quantiles": losses.quantiles,
 }
 
 

@@ -51,10 +51,11 @@ def NAME(losses, net_input, delta, n_rows, n_columns, numbers):
     losses, net_input = carray(losses, n), carray(net_input, n)
     delta = carray(delta, n)
     {before}
-    for i in range(n):
-        v_{target}, v_{z} = losses[i], net_input[i]
+    for i in {places}:
+        v_{target} = losses[i]
+        {outputs}
         {inside}
-        losses[i], delta[i] = {results[0]}, {results[1]}
+        {fill}
 """
 UPDATE = """\
 def NAME(
@@ -88,9 +89,23 @@ def derivative(formula: Formula) -> str:
 
 
 def loss(formula: Formula) -> str:
-    """Return the loop that turns targets into losses and fills delta."""
-    target, z = formula.arguments
-    return _Parts(formula, formula.arguments).put_in(LOSS, target=target, z=z)
+    """Return the loop that turns targets into losses and fills delta.
+
+    The formula takes a target and the net inputs of its outputs, one or several.
+    """
+    target, *outputs = formula.arguments
+    parts, n = _Parts(formula, formula.arguments), len(outputs)
+    fill = [f"losses[i], delta[i] = {parts.results[0]}, {parts.results[1]}"]
+    fill += [
+        f"losses[i + {k}], delta[i + {k}] = 0, {parts.results[k + 1]}" for k in range(1, n)
+    ]
+    return parts.put_in(
+        LOSS,
+        target=target,
+        places="range(n)" if n == 1 else f"range(0, n, {n})",
+        outputs=_block([f"v_{outputs[k]} = net_input[i + {k}]" for k in range(n)], 2),
+        fill=_block(fill, 2),
+    )
 
 
 def update(formula: Formula, memory: tuple[str, ...]) -> str:

@@ -9,10 +9,10 @@ import math
 
 from .calls import call_on_rows
 from .compilation import glue, kernel
-from .numerics import exp, expm1, in_precision_of
+from .numerics import exp, expit, expm1, in_precision_of
 from .rows import exp_of_rows, sum_beside_one, sum_of
 
-__all__ = ["fill_losses", "focal", "log_loss", "weigh"]
+__all__ = ["fill_losses", "focal", "log_loss", "quantiles", "weigh"]
 
 
 @kernel
@@ -49,6 +49,50 @@ def focal(target, z, delta, numbers):
             total_slope += delta[i, k]
         for k in range(delta.shape[1]):
             delta[i, k] -= exp(z[i, k] - log_divisor) * total_slope
+
+
+@kernel
+def quantiles(target, z, delta, numbers):
+    """Turn the targets into losses and fill delta.
+
+    `numbers` are how many outputs a target has, which of them is central, and levels.
+    """
+    n, central = int(numbers[0]), int(numbers[1])
+    for i in range(z.shape[0]):
+        for start in range(0, z.shape[1], n):
+            of_target = slice(start, start + n)
+            outputs = delta[i, of_target]
+            ascend(z[i, of_target], outputs, central)
+            for k in range(n):
+                q, one = in_precision_of(z[0, 0], (numbers[2 + k], 1.0))
+                zero, error = type(q)(0), outputs[k] - target[i, start + k]
+                target[i, start + k] = max((one - q) * error, -q * error)
+                outputs[k] = one - q if error > zero else (-q if error < zero else zero)
+            by_gaps(z[i, of_target], outputs, central)
+
+
+@glue
+def ascend(z, out, central):
+    """Fill `out` with the outputs of one target."""
+    zero = type(z[0])(0)
+    out[central] = z[central]
+    for k in range(central + 1, len(z)):
+        out[k] = out[k - 1] + (math.log1p(exp(-abs(z[k]))) + max(z[k], zero))
+    for k in range(central - 1, -1, -1):
+        out[k] = out[k + 1] - (math.log1p(exp(-abs(z[k]))) + max(z[k], zero))
+
+
+@glue
+def by_gaps(z, delta, central):
+    """Turn delta from d loss / d output into d loss / d z, in place."""
+    above = below = type(z[0])(0)
+    for k in range(len(z) - 1, central, -1):
+        above += delta[k]
+        delta[k] = above * expit(z[k])
+    for k in range(central):
+        below += delta[k]
+        delta[k] = -below * expit(z[k])
+    delta[central] += above + below
 
 
 @glue

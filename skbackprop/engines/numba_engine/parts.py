@@ -10,7 +10,7 @@ from typing import Any
 
 from ...activations import Softmax
 from ...elementwise import Elementwise, Formula, NotElementwise, read
-from ...losses import Focal, LogLoss
+from ...losses import Focal, LogLoss, Quantiles
 
 __all__ = ["Part", "numbers_of", "part_of"]
 
@@ -21,8 +21,13 @@ KERNELS: dict[Callable[..., Any], str] = {
     Softmax.backward: "softmax_slope",
     LogLoss.value_and_derivative: "log_loss",
     Focal.value_and_derivative: "focal",
+    Quantiles.value_and_derivative: "quantiles",
 }
-NUMBERS = {"log_loss": ("label_smoothing",), "focal": ("gamma",)}
+NUMBERS = {
+    "log_loss": ("label_smoothing",),
+    "focal": ("gamma",),
+    "quantiles": ("outputs_per_target", "central", "levels"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,19 +55,22 @@ def part_of(cls: type[Any], method: str) -> Part:
     numbers = NUMBERS.get(kernel, ()) if formula is None else formula.attributes
     part = Part(cls.__name__, method, formula, kernel, memory, numbers)
     if formula is not None:
-        _check(part, formula)
+        _check(part, formula, n_outputs=len(getattr(cls, "outputs", ("z",))))
     return part
 
 
-def _check(part, formula):
-    """Raise NotElementwise unless a formula takes and returns what its kind does."""
+def _check(part, formula, n_outputs):
+    """Raise NotElementwise unless a formula takes and returns what its kind does.
+
+    That of a loss takes the target and `n_outputs` net inputs.
+    """
     arguments, n_results = formula.arguments, len(formula.results)
     if part.method == "update":
         known = {*part.memory, "learning_rate", "t"}
         is_as_expected = known.issuperset(arguments[1:])
         expected = 1 + len(part.memory)
     else:
-        expected = 2 if part.method == "value_and_delta" else 1
+        expected = 1 + n_outputs if part.method == "value_and_delta" else 1
         is_as_expected = len(arguments) == expected
     if not is_as_expected or n_results != expected:
         raise NotElementwise(
@@ -72,12 +80,18 @@ def _check(part, formula):
 
 
 def numbers_of(rule: Any, method: str) -> tuple[float, ...]:
-    """Return the numbers of a rule that one of its methods takes; or NotElementwise."""
-    names = part_of(type(rule), method).numbers
-    if not names:
-        return ()
-    values = [getattr(rule, name, None) for name in names]
-    for name, value in zip(names, values, strict=True):
-        if type(value) is not float and not isinstance(value, Real):
+    """Return the numbers of a rule that one of its methods takes; or NotElementwise.
+
+    A kernel takes tuples of numbers, too, one number after the other.
+    """
+    part = part_of(type(rule), method)
+    values: list[Any] = []
+    for name in part.numbers:
+        value = getattr(rule, name, None)
+        if type(value) is tuple and part.kernel:
+            values += value
+        elif type(value) is float or isinstance(value, Real):
+            values.append(value)
+        else:
             raise NotElementwise(f"its {name!r} is no number.")
     return tuple(map(float, values))
