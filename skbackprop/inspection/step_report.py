@@ -3,6 +3,9 @@
 Nothing here computes a step: results are read from the trace. Formulas are those that
 run, read from the source of the rules; what lies between their lines is worked out from
 the numbers shown. Where a formula is not known, only the result is shown.
+
+Formulas stand between backticks, in Python's grammar and in the symbols of this library;
+what they look like, in which book's symbols, is decided where they are typeset.
 """
 
 from __future__ import annotations
@@ -27,12 +30,13 @@ from ..elementwise import (
 )
 from ..losses import RowLoss
 from .formatting import joined, numeral, plain, products, put_in, some, summed
-from .tables import Section
+from .notations import Place
+from .typesetting import StepSection
 
 __all__ = ["sections"]
 
 
-def sections(trace) -> list[Section]:
+def sections(trace) -> list[StepSection]:
     """Return the step as tables, in the order in which it happens."""
     layers = [_Layer(trace, number) for number in range(len(trace.layers))]
     return [
@@ -55,12 +59,12 @@ def _title(trace):
     rows = joined([str(trace.rows[r]) for r in some(n_rows)], n_rows, ", ")
     network = "-".join(map(str, sizes))
     move = words.move.format(update="the update", parameter="the parameter")
-    return Section(
+    return StepSection(
         heading=f"One training step: {network} network, step {trace.step}",
         prose=[
             f"row{'s' if n_rows > 1 else ''} {rows} of X",
             f"learning rate {plain(trace.learning_rate)}, {trace.plan.optimizer}",
-            f"error e = {words.error} (o output, t target): signals point "
+            f"error `e = {words.error}` (`o` output, `t` target): signals point "
             f"{words.direction}, so {move}",
             "every line below: a quantity, the numbers put in, the result",
         ],
@@ -69,7 +73,7 @@ def _title(trace):
 
 def _outcome(trace):
     lines = [("loss before", "", trace.loss_before), ("loss after", "", trace.loss_after)]
-    return Section(heading="The same rows before and after", rows=_table(lines))
+    return StepSection(heading="The same rows before and after", rows=_table(lines))
 
 
 # -- error and loss --------------------------------------------------------------------
@@ -81,7 +85,7 @@ def _errors(trace):
     each = len(_names_of_outputs(trace.plan.objective.loss))  # of them one is compared
     lines = [
         (
-            f"e[{k}]{of_row}",
+            f"`e[{k}]`{of_row}",
             put_in(formula, o=output[r, k], t=trace.target[r, k]),
             error[r, k],
         )
@@ -89,11 +93,16 @@ def _errors(trace):
         for k in some(n_outputs)
         if k % each == 0
     ]
-    return Section(
+    return StepSection(
         heading="Error",
-        prose=[f"e = {formula}"],
+        prose=[f"`e = {formula}`"],
+        place=_output_place(trace),
         rows=_table(lines, rows=len(trace.rows), units=n_outputs),
     )
+
+
+def _output_place(trace):
+    return Place(layer=len(trace.layers) - 1)
 
 
 def _loss(trace):
@@ -107,9 +116,10 @@ def _loss(trace):
         prose, table = _loss_of_rows(trace, losses, of_rows)
     if not _is_whole(trace) or of_rows is None:
         table.append(("loss", mean, trace.loss_before))
-    return Section(
+    return StepSection(
         heading="Loss",
         prose=prose,
+        place=_output_place(trace),
         rows=_table(
             table + _penalty(trace),
             rows=len(trace.rows),
@@ -123,7 +133,7 @@ def _loss_of_rows(trace, losses, of_rows):
     steps, n_terms = _loss_steps(trace), _n_terms(trace)
     if not steps.lines:
         written = getattr(trace.plan.objective.loss, "written", "")
-        prose = [f"loss of a row = sum over outputs of {written}"] if written else []
+        prose = [f"loss of a row = `sum_over(outputs, {written})`"] if written else []
         return prose, [
             (f"loss{of_row}", _written_loss(trace, written, r), of_rows[r])
             for r, of_row in _rows(trace)
@@ -132,13 +142,13 @@ def _loss_of_rows(trace, losses, of_rows):
     for r, of_row in _rows(trace):
         for k in some(n_terms):
             worked = steps.work_out(_at_target(trace, r, k), {"loss": losses[r, k]})
-            table += [(f"{name}[{k}]{of_row}", text, value) for name, text, value in worked]
+            table += [(f"`{name}[{k}]`{of_row}", text, v) for name, text, v in worked]
         terms = [numeral(losses[r, k]) for k in some(n_terms)]
         if n_terms > 1:
             table.append((f"loss{of_row}", joined(terms, n_terms), of_rows[r]))
-    prose = [f"{line.name} = {line.text}" for line in steps.lines]
+    prose = [f"`{line.name} = {line.text}`" for line in steps.lines]
     over = "outputs" if n_terms == trace.target.shape[1] else "targets"
-    return [*prose, f"loss of a row = sum over {over} of loss[k]"], table
+    return [*prose, f"loss of a row = `sum_over({over}, loss[k])`"], table
 
 
 def _written_loss(trace, written, r):
@@ -341,23 +351,23 @@ class _Layer:
             for j in some(self.n_units):
                 z, bias = numbers.net_input[r, j], numeral(numbers.bias_before[j])
                 terms = products(inputs, numbers.weights_before[:, j])
-                lines.append((f"z[{j}]{of_row}", f"{bias} + {terms}", z))
+                lines.append((f"`z[{j}]`{of_row}", f"{bias} + {terms}", z))
                 a = numbers.activation[r, j]
                 steps = self.value._replace(lines=self._written_out(numbers.net_input[r]))
                 worked = steps.work_out({"z": z}, {letter: a})
-                lines += [(f"{name}[{j}]{of_row}", text, v) for name, text, v in worked]
+                lines += [(f"`{name}[{j}]`{of_row}", text, v) for name, text, v in worked]
                 if numbers.mask is not None:
                     mask = numbers.mask[r, j]
                     kept = f"{numeral(mask)} * {numeral(a)}"
-                    lines.append((f"dropped a[{j}]{of_row}", kept, mask * a))
-        where = ", a from the layer below" if self.number else ""
+                    lines.append((f"dropped `a[{j}]`{of_row}", kept, mask * a))
+        where = f", `{self.below}[i]` from the layer below" if self.number else ""
         prose = [
-            f"z[j] = b[j] + sum over i of {self.below}[i] * w[i, j]{where}",
+            f"`z[j] = b[j] + sum_over(i, {self.below}[i] * w[i, j])`{where}",
             *self._prose(self.value, f"{letter} = f(z)"),
         ]
         prose[-1] += f"   ({self.name})"
         if numbers.mask is not None:
-            prose.append("dropped a = mask * a, which the layer above sees")
+            prose.append("dropped `a = mask * a`, which the layer above sees")
         return self._section("Forward", prose, lines, rows=len(self.trace.rows))
 
     def _written_out(self, z):
@@ -366,7 +376,8 @@ class _Layer:
         return [Line(name, summed(text, z)) for name, text in [*self.value.lines, *unknown]]
 
     def _prose(self, steps, unknown):
-        return [f"{line.name} = {line.text}" for line in steps.lines] or [unknown]
+        known = [f"{line.name} = {line.text}" for line in steps.lines]
+        return [f"`{formula}`" for formula in known or [unknown]]
 
     def backward(self):
         numbers, lines = self.numbers, []
@@ -381,14 +392,16 @@ class _Layer:
                     worked = steps.work_out(
                         {"z": z, "a": a}, {"slope": numbers.slope[r, j]}
                     )
-                    lines += [(f"{name}[{j}]{of_row}", text, v) for name, text, v in worked]
+                    lines += [
+                        (f"`{name}[{j}]`{of_row}", text, v) for name, text, v in worked
+                    ]
                 lines.append(
-                    (f"delta[{j}]{of_row}", delta.numbers(r, j), numbers.delta[r, j])
+                    (f"`delta[{j}]`{of_row}", delta.numbers(r, j), numbers.delta[r, j])
                 )
-        prose = [f"delta[j] = {delta.prose}"]
+        prose = [delta.prose]
         if delta.needs_slope:
-            texts = self._prose(self.slope, "slope = f'(z)")
-            texts[-1] = texts[-1].replace("slope =", f"slope = d {self.letter} / d z =", 1)
+            texts = self._prose(self.slope, "slope = f_prime(z)")
+            texts[-1] = texts[-1].replace("slope =", f"slope = d({self.letter}, z) =", 1)
             prose = [re.sub(r"\ba\b", self.letter, text) for text in texts] + prose
         return self._section("Backward", prose, lines, rows=len(self.trace.rows))
 
@@ -403,27 +416,31 @@ class _Layer:
             product = np.prod(list(factors.values()), axis=0) * share
             if _same(product, numbers.delta, numbers.delta.dtype):
                 return DeltaFormula(
-                    " * ".join(factors) + of_share,
+                    f"`delta[j] = {' * '.join(factors)}{of_share}`",
                     lambda r, j: (
                         " * ".join(numeral(factor[r, j]) for factor in factors.values())
                         + _share_numbers(trace, r)
                     ),
                     needs_slope="slope[j]" in factors,
                 )
-        return DeltaFormula(f"{_words(trace).delta}[j]")
+        sign = "-" if _words(trace).delta.startswith("-") else ""
+        return DeltaFormula(f"`delta[j] = {sign}d(loss, z[j])`")
 
     def _hidden_delta(self):
         """Return the chain rule through the layer above, where it goes unit by unit."""
         numbers, above = self.numbers, self.trace.layers[self.number + 1]
-        chain = "sum over k of delta[k] * w[j, k] of the layer above"
+        chain = "sum_over(k, delta[k] * w[j, k])"
         factors = [("slope[j]", numbers.slope), ("mask[j]", numbers.mask)]
         factors = {name: factor for name, factor in factors if factor is not None}
         product = np.prod(list(factors.values()), axis=0)
         product = product * (above.delta @ above.weights_before.T)
         if numbers.slope is None or not _same(product, numbers.delta, product.dtype):
-            return DeltaFormula(f"{self.name} differentiated, times the {chain}")
+            return DeltaFormula(
+                f"`delta[j]` = {self.name} differentiated, times the `{chain}` of the "
+                "layer above"
+            )
         return DeltaFormula(
-            f"{' * '.join(factors)} * {chain}",
+            f"`delta[j] = {' * '.join(factors)} * {chain}` of the layer above",
             lambda r, j: (
                 " * ".join(numeral(factor[r, j]) for factor in factors.values())
                 + f" * ({products(above.delta[r], above.weights_before[j])})"
@@ -437,22 +454,26 @@ class _Layer:
             for i in some(self.n_inputs):
                 lines += self._moves("weights", (i, j))
             lines += self._moves("bias", (j,))
-        of_rows = "sum over rows of " if len(self.trace.rows) > 1 else ""
+        product, delta = f"{self.below}[i] * delta[j]", "delta[j]"
+        if len(self.trace.rows) > 1:
+            product, delta = f"sum_over(rows, {product})", f"sum_over(rows, {delta})"
         penalty = self._penalty("alpha", "w[i, j]")
         optimizer = self.trace.plan.optimizer
         prose = [
-            f"gradient of w[i, j] = {of_rows}{self.below}[i] * delta[j]{penalty}",
-            f"gradient of b[j] = {of_rows}delta[j]",
-            *(f"{name} <- {text}" for name, text in self.rule.lines),
+            f"`gradient(w[i, j]) = {product}{penalty}`",
+            f"`gradient(b[j]) = {delta}`",
+            *(f"`{name} <- {text}`" for name, text in self.rule.lines),
         ]
         if not self.rule.lines:
-            prose.append(f"update <- what {optimizer} makes of the gradient")
+            prose.append(f"`update` <- what {optimizer} makes of the gradient")
         elif isinstance(optimizer, Elementwise):
-            prose.insert(2, "g = gradient, of the parameter whose turn it is")
+            prose.insert(2, "`g = gradient`, of the parameter whose turn it is")
         if self.norm:
-            prose.insert(2, "gradient <- gradient * clip_norm / norm of all gradients")
+            prose.insert(2, "`gradient <- gradient * clip_norm / norm` of all gradients")
         if self.decay:
-            prose.append("weights shrink by learning_rate * weight_decay before the update")
+            prose.append(
+                "weights shrink by `learning_rate * weight_decay` before the update"
+            )
         return self._section("Update", prose, lines, inputs=self.n_inputs)
 
     def _moves(self, part, index):
@@ -464,10 +485,10 @@ class _Layer:
         words = _words(self.trace)
         name = f"{part[0]}[{', '.join(map(str, index))}]"
         lines = [
-            (f"gradient of {name}", self._gradient_numbers(part, index, before), gradient),
+            (f"`gradient({name})`", self._gradient_numbers(part, index, before), gradient),
             *self._rule_lines(part, index, clipped, update),
             (
-                words.move.format(update=plain(update), parameter=name),
+                words.move.format(update=f"`{plain(update)}`", parameter=f"`{name}`"),
                 f"{self._shrunk(part, before)} {words.operator} {numeral(update)}",
                 after,
             ),
@@ -512,7 +533,8 @@ class _Layer:
         results = {**self._memory(trace.memory_after, part, index), "update": update}
         own = [line for line in self.rule.lines if line not in self.shared]
         steps = self.rule._replace(lines=own or [Line("update", "")])
-        return list(steps.work_out(known, results))
+        worked = steps.work_out(known, results)
+        return [(f"`{name}`", text, value) for name, text, value in worked]
 
     def _of_the_step(self):
         """Yield what of the rule is the same for all parameters."""
@@ -532,12 +554,16 @@ class _Layer:
     def _section(self, what, prose, lines, **sizes):
         heading = f"{what}, layer {self.number + 1} of {len(self.trace.layers)}"
         rows = _table(lines, **sizes, units=self.n_units)
-        return Section(heading=heading, prose=prose, rows=rows)
+        place = Place(layer=self.number, in_update=what == "Update")
+        return StepSection(heading=heading, prose=prose, rows=rows, place=place)
 
 
 def _table(lines, **sizes):
     """Return lines as rows of a table; say how many rows, units, ... are left out of it."""
-    rows = [(quantity, numbers, plain(result)) for quantity, numbers, result in lines]
+    rows = [
+        (quantity, numbers and f"`{numbers}`", f"`{plain(result)}`")
+        for quantity, numbers, result in lines
+    ]
     left_out = [f"{n - len(some(n))} more {what}" for what, n in sizes.items()]
     left_out = [words for words in left_out if not words.startswith("0 ")]
     if left_out and rows:
@@ -587,7 +613,7 @@ def _share_words(trace):
     if _is_whole(trace):
         return ""
     is_weighted = trace.sample_weight is not None
-    return " * weight / sum of weights" if is_weighted else f" / {len(trace.rows)}"
+    return " * weight / sum_of_weights" if is_weighted else f" / {len(trace.rows)}"
 
 
 def _share_numbers(trace, r):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import zip_longest
 from textwrap import wrap
+from typing import Self
 
 __all__ = ["Section", "as_html", "as_text"]
 
@@ -27,6 +28,15 @@ class Section:
     names: Row = ()
     rows: Sequence[Row] = ()
     flush_right: bool = False  # all columns but the first
+
+    def shortened(self, max_rows: int | None) -> Self:
+        """Return the section with the first rows of its table, and the number of others."""
+        if max_rows is None or len(self.rows) <= max_rows:
+            return self
+        left_out = len(self.rows) - max_rows
+        lines = "line" if left_out == 1 else "lines"
+        more = ("...", f"({left_out} more {lines})", *[""] * (len(self.rows[0]) - 2))
+        return replace(self, rows=[*self.rows[:max_rows], more])
 
 
 def as_text(sections: Sequence[Section], width: int = WIDTH) -> str:

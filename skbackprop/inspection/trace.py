@@ -7,6 +7,7 @@ through them take the place of the plan's. Nothing is computed by other code.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..activations import slope
+from ..conventions import CONVENTIONS
 from ..engines import NumpyEngine
 from ..estimator.fitted_model import first_step
 from ..network.network import LayerWork, Network
@@ -21,8 +23,10 @@ from ..network.objective import Batch, Objective
 from ..training.lbfgs import LBFGS
 from ..training.loop import train
 from ..training.state import Plan
+from .notations import HERE, NOTATIONS
 from .step_report import sections
 from .tables import as_html, as_text
+from .typesetting import as_latex, in_words
 
 __all__ = [
     "LayerTrace",
@@ -30,6 +34,7 @@ __all__ = [
     "TracingEngine",
     "check_steps_can_be_traced",
     "trace_step",
+    "turned",
 ]
 
 
@@ -153,7 +158,7 @@ class StepTrace:
     plan: Plan
 
     def __str__(self):
-        return as_text(sections(self))
+        return self.to_text()
 
     def __repr__(self):
         return (
@@ -162,7 +167,105 @@ class StepTrace:
         )
 
     def _repr_html_(self):
-        return as_html(sections(self))
+        return as_html([in_words(section) for section in sections(self)])
+
+    def to_text(self, *, notation: str | None = None, max_rows: int | None = None) -> str:
+        """Return the step as a table of text, as `print` shows it.
+
+        Parameters
+        ----------
+        notation : {"rumelhart", "bishop", "goodfellow", "nielsen"} or None, default=None
+            The book whose symbols are used, its sign of the error included. None: the
+            symbols of this library, and the sign with which the step was taken.
+
+        max_rows : int or None, default=None
+            The largest number of lines of each table: of a longer one the first are
+            shown, and the number of the others. None: all.
+
+        Returns
+        -------
+        text : str
+            Lines of at most 100 characters.
+
+        Raises
+        ------
+        ValueError
+            For another notation, for `max_rows` below 1, and if the sign of the book
+            is not that of the step and the optimizer remembers something that cannot be
+            turned.
+
+        Examples
+        --------
+        >>> from skbackprop import BackpropRegressor, trace_step
+        >>> reg = BackpropRegressor((), solver="sgd", momentum=0, alpha=0)
+        >>> reg = reg.partial_fit([[0.0]], [0.0])
+        >>> reg.coefs_, reg.intercepts_ = [[[0.5]]], [[1.0]]
+        >>> trace = trace_step(reg, [[2.0]], [3.0])
+        >>> print(trace.to_text(notation="rumelhart"))
+        One training step...
+          error e = t - o (o output, t target): signals point downhill, so add...
+          net[1]  1 + 2 * 0.5  2
+        ...
+        >>> len(trace.to_text(max_rows=1).splitlines()) < len(str(trace).splitlines())
+        True
+        """
+        book, step_sections = self._written(notation, max_rows)
+        return as_text([in_words(section, book) for section in step_sections])
+
+    def to_latex(self, *, notation: str | None = None, max_rows: int | None = None) -> str:
+        r"""Return the step as LaTeX: an ``align*`` environment.
+
+        It needs the package amsmath, and ``\allowdisplaybreaks`` before it where it is
+        longer than a page. A notebook shows it by
+        ``IPython.display.Math(trace.to_latex())``.
+
+        Parameters
+        ----------
+        notation : {"rumelhart", "bishop", "goodfellow", "nielsen"} or None, default=None
+            The book whose symbols are used, its sign of the error included. None: the
+            symbols of this library, and the sign with which the step was taken.
+
+        max_rows : int or None, default=None
+            The largest number of lines of each table: of a longer one the first are
+            shown, and the number of the others. None: all.
+
+        Returns
+        -------
+        latex : str
+            The environment, a row of it in every line.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`to_text`.
+
+        Examples
+        --------
+        >>> from skbackprop import BackpropRegressor, trace_step
+        >>> reg = BackpropRegressor((), solver="sgd", momentum=0, alpha=0)
+        >>> reg = reg.partial_fit([[0.0]], [0.0])
+        >>> reg.coefs_, reg.intercepts_ = [[[0.5]]], [[1.0]]
+        >>> latex = trace_step(reg, [[2.0]], [3.0]).to_latex(notation="nielsen")
+        >>> print(*[line for line in latex.splitlines() if line.startswith("z")])
+        z^{2}_{1} &= 1 + 2 \cdot 0.5 = 2 \\
+        """
+        book, step_sections = self._written(notation, max_rows)
+        convention = CONVENTIONS[book.error_convention or self.error_convention]
+        sign = "-" if convention.words.operator == "+" else ""
+        return as_latex(step_sections, book, sign)
+
+    def _written(self, notation, max_rows):
+        """Return the notation, and the step in its sign of the error."""
+        if notation is not None and notation not in NOTATIONS:
+            raise ValueError(
+                f"notation must be one of {', '.join(map(repr, NOTATIONS))}, or None for "
+                f"the symbols of this library. Got {notation!r}."
+            )
+        if max_rows is not None and max_rows < 1:
+            raise ValueError(f"max_rows must be at least 1, or None. Got {max_rows!r}.")
+        book = HERE if notation is None else NOTATIONS[notation]
+        trace = turned(self, book.error_convention or self.error_convention)
+        return book, [section.shortened(max_rows) for section in sections(trace)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers as nested dicts and lists of plain arrays.
@@ -174,6 +277,60 @@ class StepTrace:
         """
         numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "plan"}
         return numbers | {"layers": [dict(vars(layer)) for layer in self.layers]}
+
+
+def turned(trace: StepTrace, error_convention: str) -> StepTrace:
+    """Return the same step as training takes it with the other sign of the error."""
+    if trace.error_convention == error_convention:
+        return trace
+    plan = trace.plan
+    signs = _signs_of_memory(plan.optimizer)
+    objective = copy(plan.objective)
+    objective.convention = CONVENTIONS[error_convention]()
+    return replace(
+        trace,
+        layers=[replace(layer, **_opposite(layer)) for layer in trace.layers],
+        error_convention=error_convention,
+        memory_before={name: signs[name] * v for name, v in trace.memory_before.items()},
+        memory_after={name: signs[name] * v for name, v in trace.memory_after.items()},
+        plan=replace(plan, objective=objective),
+    )
+
+
+def _opposite(layer):
+    """Return what of a layer has the sign of the error, negated."""
+    signals = ["error", "delta"]
+    signals += [
+        f"{part}_{moment}"
+        for part in ("weights", "bias")
+        for moment in ("gradient", "clipped", "update")
+    ]
+    arrays = {name: getattr(layer, name) for name in signals}
+    return {name: None if array is None else -array for name, array in arrays.items()}
+
+
+def _signs_of_memory(optimizer):
+    """Return by name whether what an optimizer remembers turns with the gradient: -1 or 1.
+
+    Found by trying: a step with a gradient, and one with the opposite.
+    """
+    memories = []
+    for sign in (1.0, -1.0):
+        memory = optimizer.init(np.ones(2))
+        for t, size in enumerate((0.5, 0.25), start=1):
+            optimizer.update(sign * size * np.array([1.0, -2.0]), memory, 0.1, t)
+        memories.append(memory)
+    signs = {}
+    for name, one in memories[0].items():
+        matches = [s for s in (1, -1) if np.array_equal(one, s * memories[1][name])]
+        if not matches:
+            raise ValueError(
+                f"The optimizer {optimizer} remembers {name!r}, which does not turn with "
+                "the sign of the error. Set error_convention to that of the book before "
+                "the training, or leave notation=None."
+            )
+        signs[name] = matches[0]
+    return signs
 
 
 def trace_step(
