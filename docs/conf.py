@@ -10,11 +10,16 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
+from docutils import nodes
+from latex2mathml.converter import convert
 from sklearn.datasets import make_moons
 from sphinx.util import logging
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
+
+sys.path.insert(0, str(ROOT / "docs"))
+from formulas import typeset_docstring, typeset_tables  # noqa: E402
 
 import skbackprop  # noqa: E402
 
@@ -49,6 +54,8 @@ extensions = [
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
+myst_enable_extensions = ["dollarmath"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 nitpicky = False
@@ -88,6 +95,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_signature": False,
+    "backreferences_dir": "gallery/backreferences",  # from the reference to the examples
+    "doc_module": ("skbackprop",),
     "write_computation_times": False,
 }
 
@@ -142,6 +151,37 @@ def adapt_markdown(app, docname, source):
     source[0] = re.sub(r"\]\(\.\./examples/(plot_\w+)\.py", r"](gallery/\1.rst", source[0])
 
 
+def typeset_pages(app, docname, source):
+    """Set the formulas of the table of rules, and LaTeX that an example prints."""
+    if docname == "features":
+        source[0] = typeset_tables(source[0])
+    source[0] = re.sub(
+        r"(\n>>> [^\n]*)\n(\\begin\{align\*\}\n.*?\n\\end\{align\*\})\n```",
+        r"\1\n```\n\n```{math}\n:nowrap:\n\n\2\n```",
+        source[0],
+        flags=re.DOTALL,
+    )
+
+
+def adapt_docstring(app, what, name, obj, options, lines):
+    """Set the formulas of rules; cut references into the pages of scikit-learn."""
+    lines[:] = [re.sub(r":ref:`([^<`]+?)(?: <[^`]*>)?`", r"\1", line) for line in lines]
+    if re.match(
+        r"skbackprop\.(activations|losses|optimizers|schedules|initializers)\.", name
+    ):
+        typeset_docstring(lines)
+
+
+def write_formula(writer, node):
+    """Write a formula as MathML, which browsers show without a script."""
+    display = "block" if isinstance(node, nodes.math_block) else "inline"
+    formula = convert(node.astext().replace(r"\_", "_"), display=display)
+    writer.body.append(
+        f'<div class="math">{formula}</div>' if display == "block" else formula
+    )
+    raise nodes.SkipNode
+
+
 def check_reference(app, env):
     """Warn of public names that have no place in the reference."""
     public = {f"skbackprop.{name}" for name in skbackprop.__all__}
@@ -178,8 +218,11 @@ def write_replay(app, exception):
 
 def setup(app):
     app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("autodoc-process-docstring", adapt_docstring)
     app.connect("autodoc-process-signature", without_arguments)
     app.connect("source-read", adapt_markdown)
+    app.connect("source-read", typeset_pages)
     app.connect("source-read", add_navigation)
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.connect("env-check-consistency", check_reference)
     app.connect("build-finished", write_replay)

@@ -186,9 +186,12 @@ def test_formulas_of_every_rule_can_be_read_as_mathematics():
     mathtext = pytest.importorskip("matplotlib.mathtext")
     parser, formulas = mathtext.MathTextParser("path"), set()
     for trace in traces_of_every_rule():
-        formulas |= set(re.findall(r"\$(.*?)\$", trace.to_latex(max_rows=1)))
-    assert len(formulas) > 100
+        lines = trace.to_latex(max_rows=1).splitlines()
+        lines = [line for line in lines if "cases" not in line]  # which it cannot read
+        formulas |= {line for line in lines if re.match(r"&.* (=|\\leftarrow) ", line)}
+    assert len(formulas) > 80
     for formula in sorted(formulas):
+        formula = re.sub(r"&|\\\\.*", "", formula)
         parser.parse(f"${formula}$")
 
 
@@ -197,7 +200,7 @@ def test_latex_has_the_numbers_of_the_text(book):
     trace = paper()
     text = trace.to_text(notation=book).splitlines()
     results = [line.split()[-1] for line in text if re.search(r"  -?[\d.]+$", line)]
-    latex = trace.to_latex(notation=book).splitlines()
+    latex = re.sub("[{}]", "", trace.to_latex(notation=book)).splitlines()
     found = [re.search(r"= (-?[\d.]+)(?: \\\\.*)?$", line) for line in latex]
     assert [match[1] for match in found if match] == results
 

@@ -11,13 +11,14 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from textwrap import wrap
 from typing import NamedTuple
 
 from .formatting import plain
 from .notations import HERE, Notation, Place
 from .tables import Section
 
-__all__ = ["StepSection", "as_latex", "in_words"]
+__all__ = ["StepSection", "as_latex", "formula_as_latex", "in_words"]
 
 
 @dataclass(kw_only=True)
@@ -64,7 +65,7 @@ def in_words(section: StepSection, notation: Notation | None = None) -> Section:
 
 def _in_words(expression, renamed):
     """Write what is no function of Python in words, and all names as `renamed` does."""
-    for node in ast.walk(_parsed(expression)):
+    for node in ast.walk(_tree(expression) or ast.Expression()):
         name = getattr(getattr(node, "func", None), "id", None)
         if name in IN_WORDS:
             arguments = [ast.get_source_segment(expression, each) for each in node.args]
@@ -85,12 +86,12 @@ def _symbol(notation, name, indices, place):
     return notation.symbol(name, indices.split(", ") if indices else (), place)
 
 
-def _parsed(expression):
-    """Return the tree of a formula; of one in a grammar of its own, an empty one."""
+def _tree(expression):
+    """Return the tree of a formula; None of one in a grammar of its own."""
     try:
         return ast.parse(LEFT_OUT.sub(_as_name, expression), mode="eval").body
     except SyntaxError:
-        return ast.Constant(...)
+        return None
 
 
 def _as_name(match):
@@ -99,6 +100,8 @@ def _as_name(match):
 
 # -- as LaTeX --------------------------------------------------------------------------
 
+LINE = 84  # characters of a sentence
+UNBROKEN = "\0"
 ADDED, MULTIPLIED, RAISED, WHOLE = range(4)  # how tightly the parts of a formula hold
 
 
@@ -114,7 +117,7 @@ class Tex(NamedTuple):
 
 
 def _parenthesised(text):
-    is_high = r"\frac" in text or r"\sum" in text
+    is_high = any(tall in text for tall in (r"\frac", r"\sum", r"\begin"))
     return rf"\left({text}\right)" if is_high else f"({text})"
 
 
@@ -125,8 +128,11 @@ LETTERS = {
     **{"net": r"\mathrm{net}", "y_hat": r"\hat{y}"},
 }
 OPERATORS = {
-    **{name: rf"\{name}" for name in ("exp", "log", "tanh", "sum")},
-    **{"maximum": r"\max", "minimum": r"\min", "ndtr": r"\Phi"},
+    **{
+        name: rf"\{name}"
+        for name in ("exp", "log", "tanh", "cosh", "cos", "max", "min", "sum")
+    },
+    **{"maximum": r"\max", "minimum": r"\min", "ndtr": r"\Phi", "Phi": r"\Phi"},
 }
 SIGNS: dict[type[ast.AST], str] = {
     **{ast.Gt: ">", ast.Lt: "<", ast.GtE: r"\geq", ast.LtE: r"\leq"},
@@ -145,17 +151,26 @@ def as_latex(
     blocks = []
     for section in sections:
         writer = _LatexWriter(notation, section.place, sign)
-        lines = [_beside(rf"\textbf{{{_escaped(section.heading)}}}")]
-        lines += [_beside(writer.sentence(prose)) for prose in section.prose]
+        lines = [rf"&\textbf{{{_escaped(section.heading)}}}"]
+        for sentence in section.prose:
+            lines += [f"&{writer.mixed(line)}" for line in _wrapped(sentence)]
         lines += [writer.row(*row) for row in section.rows]
         blocks.append(" \\\\\n".join(lines))
-    body = " \\\\[1ex]\n".join(blocks)
+    body = " \\\\\n& \\\\\n".join(blocks)
     return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
-def _beside(text):
-    """Return a row of text that takes no part in the alignment."""
-    return rf"&\rlap{{{text}}}"
+def formula_as_latex(formula: str) -> str | None:
+    """Return one formula, by itself, as LaTeX; None for what is no formula of Python."""
+    writer = _LatexWriter(HERE, Place(in_update=True), "")
+    parts = RELATION.split(formula)[::2]
+    return writer.formula(formula) if None not in map(_tree, parts) else None
+
+
+def _wrapped(sentence):
+    """Return the lines of a sentence, whose formulas stay whole."""
+    whole = FORMULA.sub(lambda match: match[0].replace(" ", UNBROKEN), sentence)
+    return [line.replace(UNBROKEN, " ") for line in wrap(whole, LINE)]
 
 
 class _LatexWriter(ast.NodeVisitor):
@@ -166,23 +181,15 @@ class _LatexWriter(ast.NodeVisitor):
 
     def row(self, quantity: str, numbers: str, result: str) -> str:
         if not result:
-            return _beside(self.sentence(f"{quantity} {numbers}"))
-        cells = [self.formula(cell.strip("`")) for cell in (numbers, result) if cell]
-        return f"{self._mixed(quantity)} &= {' = '.join(cells)}"
+            return f"&{self.mixed(f'{quantity} {numbers}')}"
+        cells = [self.mixed(cell) for cell in (numbers, result) if cell]
+        return f"{self.mixed(quantity)} &= {' = '.join(dict.fromkeys(cells))}"
 
-    def sentence(self, text: str) -> str:
-        """Return a sentence with formulas, as text."""
-        return rf"\text{{{self._pieces(text, _escaped, '${}$')}}}"
-
-    def _mixed(self, text):
-        """Return words with formulas, as mathematics."""
-        return self._pieces(text, _words, "{}")
-
-    def _pieces(self, text, words, form):
+    def mixed(self, text: str) -> str:
+        """Return words with formulas in them."""
         pieces = enumerate(FORMULA.split(text))  # every other one is a formula
         return "".join(
-            form.format(self.formula(piece)) if number % 2 else words(piece)
-            for number, piece in pieces
+            self.formula(piece) if number % 2 else _words(piece) for number, piece in pieces
         )
 
     def formula(self, text: str) -> str:
@@ -191,9 +198,8 @@ class _LatexWriter(ast.NodeVisitor):
         return "".join(signs.get(part) or self.expression(part) for part in parts)
 
     def expression(self, text: str) -> str:
-        tree = _parsed(text)
-        is_unknown = isinstance(tree, ast.Constant) and tree.value is ...
-        return _words(text) if is_unknown else self.visit(tree).text
+        tree = _tree(text)
+        return _words(text) if tree is None else self.visit(tree).text
 
     def symbol(self, name: str, indices: str = "") -> str:
         """Return a symbol, with layer and indices where the book has them."""
@@ -221,7 +227,8 @@ class _LatexWriter(ast.NodeVisitor):
         return Tex(rf"{digits} \cdot 10^{{{int(power)}}}", MULTIPLIED)
 
     def visit_UnaryOp(self, node):
-        return Tex(f"-{self.visit(node.operand).at_least(MULTIPLIED)}", ADDED)
+        operand = self.visit(node.operand).at_least(MULTIPLIED)
+        return Tex(f"{{-{operand}}}", ADDED)  # in braces it is a sign, no subtraction
 
     def visit_BinOp(self, node):
         left, right = self.visit(node.left), self.visit(node.right)
@@ -232,6 +239,8 @@ class _LatexWriter(ast.NodeVisitor):
                 return Tex(f"{left.text} - {right.at_least(MULTIPLIED)}", ADDED)
             case ast.Div():
                 return Tex(rf"\frac{{{left.text}}}{{{right.text}}}", RAISED)
+            case ast.FloorDiv():
+                return Tex(rf"\lfloor {left.text} / {right.text} \rfloor")
             case ast.Pow():
                 return Tex(f"{left.at_least(WHOLE)}^{{{right.text}}}", RAISED)
         is_negative = isinstance(node.left, ast.UnaryOp)  # -2 * 3 needs no parentheses
@@ -246,18 +255,30 @@ class _LatexWriter(ast.NodeVisitor):
         return Tex(text, ADDED)
 
     def visit_IfExp(self, node):
-        value, condition, other = map(self.visit, (node.body, node.test, node.orelse))
-        words = rf"{value.text} \text{{ if }} {condition.text} \text{{ else }} {other.text}"
-        return Tex(words, ADDED)
+        return self._cases(node.test, node.body, node.orelse)
+
+    def _cases(self, condition, value, other):
+        condition, value, other = (
+            self.visit(each).text for each in (condition, value, other)
+        )
+        lines = rf"{value} & \text{{if }} {condition} \\ {other} & \text{{otherwise}}"
+        return Tex(rf"\begin{{cases}} {lines} \end{{cases}}", ADDED)
 
     def visit_Call(self, node):
-        name, arguments = ast.unparse(node.func), [self.visit(each) for each in node.args]
+        name = ast.unparse(node.func)
+        if name == "where":
+            return self._cases(*node.args)
+        arguments = [self.visit(each) for each in node.args]
         texts = [argument.text for argument in arguments]
         match name:
             case "sqrt":
                 return Tex(rf"\sqrt{{{texts[0]}}}")
             case "abs":
-                return Tex(rf"\left|{texts[0]}\right|")
+                return Tex(rf"\left\vert {texts[0]} \right\vert")
+            case "expm1":
+                return Tex(rf"\exp{_parenthesised(texts[0])} - 1", ADDED)
+            case "log1p":
+                return Tex(rf"\log{_parenthesised(f'1 + {texts[0]}')}")
             case "f_prime":
                 return Tex(f"f'({texts[0]})")
             case "d":
@@ -270,7 +291,7 @@ class _LatexWriter(ast.NodeVisitor):
                 index = self.visit(node.args[0]).text
                 term = arguments[1].at_least(MULTIPLIED)
                 return Tex(rf"\sum_{{{index}}} {term}", MULTIPLIED)
-        operator = OPERATORS.get(name) or rf"\operatorname{{{_escaped(name)}}}"
+        operator = OPERATORS.get(name) or _words(name)
         return Tex(f"{operator}{_parenthesised(', '.join(texts))}")
 
 
