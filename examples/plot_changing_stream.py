@@ -1,5 +1,5 @@
 """
-A network that learns along gets over a change of the data
+A network that keeps learning gets over a change of the data
 ==========================================================
 
 Digits arrive in chunks of 50, and halfway the scanner is turned on its side. A network
@@ -46,7 +46,7 @@ learns_along, stops = scores(len(chunks)), scores(len(chunks) // 3)
 # The comparison.
 
 first = int(change)
-for name, found in (("learns along", learns_along), ("stops learning", stops)):
+for name, found in (("keeps learning", learns_along), ("stops learning", stops)):
     before, after = found[first - 6 : first - 1], found[first : first + 3]
     print(
         f"{name:14s}  before the change {before.mean():.2f}, after it {after.mean():.2f}, "
@@ -59,7 +59,7 @@ for name, found in (("learns along", learns_along), ("stops learning", stops)):
 fig, ax = plt.subplots(layout="constrained")
 window = np.ones(5) / 5
 for found, style in (
-    (learns_along, {"color": "#0072B2", "label": "learns along"}),
+    (learns_along, {"color": "#0072B2", "label": "keeps learning"}),
     (stops, {"color": "#D55E00", "linestyle": "--", "label": "stops learning"}),
 ):
     smooth = np.convolve(found, window, mode="valid")

@@ -31,7 +31,7 @@ X_train, y_train = X[of_class < 40], y[of_class < 40]
 X_test, y_test = X[of_class >= 40], y[of_class >= 40]
 
 # %%
-# The article's gradient as a loss of one's own. Value and link are those of the library,
+# The article's gradient as a loss of your own. Value and link are those of the library,
 # the delta is the article's: error times ``o (1 - o)``, the diagonal of the Jacobian.
 
 

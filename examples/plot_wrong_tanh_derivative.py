@@ -19,7 +19,7 @@ from skbackprop import BackpropClassifier, LossCurveDisplay, check_gradient
 from skbackprop.activations import Tanh
 
 # %%
-# The mistake, as an activation of one's own: only `backward` differs.
+# The mistake, as an activation of your own: only `backward` differs.
 
 
 class TanhOfTanh(Tanh):

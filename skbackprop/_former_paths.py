@@ -33,7 +33,7 @@ class FormerPaths(MetaPathFinder, Loader):
         return None
 
     def exec_module(self, module):
-        """Put the moved module in the place of the empty one: imports look there."""
+        """Put the moved module in place of the empty one: imports look there."""
         former = module.__name__
         sys.modules[former] = import_module(self.moved[former])
 

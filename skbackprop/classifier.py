@@ -405,7 +405,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows to learn from. float32 stays float32, all else becomes float64.
+            The rows to learn from. float32 stays float32, everything else becomes float64.
 
         y : array-like of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
             The class labels, strings or numbers; a 0/1 array of several columns, dense or

@@ -242,7 +242,7 @@ def in_one_line(formula: Formula, rule: Any) -> str:
 
 
 class _Replaced(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
+    """Puts expressions in place of names."""
 
     def __init__(self, known):
         self.known = dict(known)

@@ -203,7 +203,7 @@ class Zeros(Spec):
 
 @dataclass(eq=False, repr=False)
 class GivenWeights(Spec):
-    """Weights and biases of one's own, one array per layer of each.
+    """Weights and biases of your own, one array per layer of each.
 
     Parameters
     ----------

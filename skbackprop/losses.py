@@ -73,7 +73,7 @@ class Loss(Protocol):
 
     A loss of a regressor may want several outputs for each target: their number is
     `outputs_per_target` (1 when it says nothing). They stand side by side, and `target`
-    has the target in the place of each of them. The one numbered `central` (0 when it says
+    has the target in place of each of them. The one numbered `central` (0 when it says
     nothing) is what `predict` returns; `quantiles` or ``distribution(output)`` say what all
     of them are.
     """

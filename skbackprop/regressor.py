@@ -412,7 +412,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows to learn from. float32 stays float32, all else becomes float64.
+            The rows to learn from. float32 stays float32, everything else becomes float64.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.

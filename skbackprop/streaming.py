@@ -178,7 +178,7 @@ class _Checkpoint:
         )
 
     def save(self, position):
-        """Replace the file: whoever looks sees the old one or the new one, whole."""
+        """Replace the file: a reader sees the old one or the new one, never a part."""
         with self.written.open("wb") as file:
             pickle.dump((self.estimator, self.parameters, position), file)
             file.flush()

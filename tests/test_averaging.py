@@ -80,7 +80,7 @@ def test_averages_are_the_same_bits_in_both_conventions(averaging, X, y):
 
 
 class First:
-    """A rule of one's own: the weights of the first epoch stay."""
+    """A rule of your own: the weights of the first epoch stay."""
 
     def share(self, epoch, n_averaged):
         return 1.0 if n_averaged == 0 else 0.0

@@ -198,7 +198,7 @@ def test_conditions_are_numbers_as_under_numpy(rule, dtype):
     assert_same(delta, expected)
 
 
-# -- rules of one's own ----------------------------------------------------------------
+# -- rules of your own ----------------------------------------------------------------
 
 HALF = 0.5
 
@@ -211,7 +211,7 @@ def swell(x):
 
 @spec
 class Own(ElementwiseOptimizer):
-    """Three memories, a function of one's own, a switch, and what varies with no number."""
+    """Three memories, a function of your own, a switch, and what varies with no number."""
 
     decay: float = number(0.25, 0, 1)
     is_bold: bool = False

@@ -150,7 +150,7 @@ def test_weights_agree_over_partial_fit_calls(X, rng):
 
 
 class SpyingLoss:
-    """Another loss, and the array that its delta is handed over in."""
+    """Another loss, and the array that its delta is passed in."""
 
     def __init__(self, loss):
         self.loss = loss

@@ -164,7 +164,7 @@ CALLS = {
     "lbfgs": lambda: fit("lbfgs", "auto"),
     "a diverging fit": diverge,
     "partial_fit": lambda: BackpropRegressor(random_state=0).partial_fit(X, Y),
-    "a stream of one's own": lambda: BackpropRegressor(
+    "a stream of your own": lambda: BackpropRegressor(
         random_state=np.random.RandomState(3)
     ).partial_fit(X, Y),
     "predict": lambda: fit("adam", "auto").predict_log_proba(X),

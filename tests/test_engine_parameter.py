@@ -160,7 +160,7 @@ def test_damage_that_can_be_mended_is_said_while_numpy_trains(monkeypatch, Xy):
 
 
 def test_a_finite_loss_is_no_divergence():
-    """An engine of one's own may ask after every step."""
+    """An engine of your own may ask after every step."""
     assert check_finite(0.5, state=None, learning_rate=0.1) is None
 
 

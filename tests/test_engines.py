@@ -282,7 +282,7 @@ def test_nothing_is_compiled_twice_but_for_the_two_precisions(X, y):
     assert len(run_epoch.signatures) <= 4  # with and without coded columns
 
 
-# -- rules of one's own ----------------------------------------------------------------
+# -- rules of your own ----------------------------------------------------------------
 
 
 @spec

@@ -35,7 +35,7 @@ SETTINGS = [
 ]
 CLASSES = [BackpropClassifier, BackpropRegressor]
 
-# What they find out hangs on the solver, the loss, the activation and the schedule.
+# What they find out depends on the solver, the loss, the activation and the schedule.
 OF_TRAINING = {
     "check_class_weight_classifiers",
     "check_classifiers_classes",

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks for every rule there is, all else at its default.
+"""scikit-learn's own checks for every rule there is, everything else at its default.
 
 `max_iter` too: a network that has converged is another one than after a few epochs. The
 rules stand once each, and are not multiplied with each other. Run with -m slow.

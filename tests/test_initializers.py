@@ -1,4 +1,4 @@
-"""Initializers: the distributions they promise, and weights of one's own."""
+"""Initializers: the distributions they promise, and weights of your own."""
 
 from math import sqrt
 
@@ -193,7 +193,7 @@ def test_parameter_of_an_initializer_outside_its_range_is_refused():
         regressor.fit(np.ones((5, 1)), np.ones(5))
 
 
-# -- weights of one's own --------------------------------------------------------------
+# -- weights of your own --------------------------------------------------------------
 
 
 @pytest.fixture

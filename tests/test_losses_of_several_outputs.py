@@ -259,12 +259,12 @@ def test_large_targets_are_named_as_the_cause(rng):
         small("gaussian").fit(X, 1e4 + 1e3 * X[:, 0])
 
 
-# -- one's own -------------------------------------------------------------------------
+# -- your own -------------------------------------------------------------------------
 
 
 @spec
 class Laplace(DistributionLoss):
-    """A distribution of one's own: location, and logarithm of the scale."""
+    """A distribution of your own: location, and logarithm of the scale."""
 
     outputs = ("location", "log_scale")
     link = Identity()

@@ -38,7 +38,7 @@ TOGETHER = [
 
 
 def run_ranks(program, *arguments, timeout=120, n_ranks=2):
-    """Run a program on several ranks; whoever hangs fails the test."""
+    """Run a program on several ranks; one that hangs fails the test."""
     environment = {
         **os.environ,
         "OMPI_ALLOW_RUN_AS_ROOT": "1",

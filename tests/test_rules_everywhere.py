@@ -1,6 +1,6 @@
-"""Every rule works in a search by name and as an object, and so do rules of one's own.
+"""Every rule works in a search by name and as an object, and so do rules of your own.
 
-The rules of one's own are registered nowhere: classes of this file, some with parameters
+The rules of your own are registered nowhere: classes of this file, some with parameters
 that a search can reach, some without anything but the methods.
 """
 
@@ -116,7 +116,7 @@ def test_search_reaches_the_parameters_of_a_rule(parameter, rule, grid, X, y):
     assert estimator.get_params()[parameter] is rule
 
 
-# -- rules of one's own ----------------------------------------------------------------
+# -- rules of your own ----------------------------------------------------------------
 
 
 @dataclass(kw_only=True)

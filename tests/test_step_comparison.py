@@ -1,4 +1,4 @@
-"""compare_step: what differs first in a step of one's own, and why."""
+"""compare_step: what differs first in a step of your own, and why."""
 
 import numpy as np
 import pytest

@@ -247,7 +247,7 @@ def test_training_stops_at_the_first_loss_at_or_below_the_target(solver, X, y):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """In the place of the real one; every reading is a second later."""
+    """Stands in for the real one; every reading is a second later."""
     seconds = itertools.count()
     monkeypatch.setattr(trainer, "monotonic", lambda: next(seconds))
 

@@ -1,4 +1,4 @@
-"""What TabularClassifier and TabularRegressor take for a table, whoever made it."""
+"""What TabularClassifier and TabularRegressor take for a table, from any library."""
 
 import datetime
 import decimal

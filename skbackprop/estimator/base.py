@@ -120,7 +120,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                     self._state["rng"].set_state(stream)
             raise
         if was_interrupted and self._is_clone:
-            raise KeyboardInterrupt  # whoever made the clone must not go on with others
+            raise KeyboardInterrupt  # a search must not go on with other clones
         return self
 
     def __sklearn_clone__(self):

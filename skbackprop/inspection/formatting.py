@@ -1,4 +1,4 @@
-"""Formulas as text: numbers in the place of names, long sums cut short."""
+"""Formulas as text: numbers in place of names, long sums cut short."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def products(a: NDArray, b: NDArray) -> str:
 
 
 def put_in(formula: str, rule: Any = None, **numbers: float) -> str:
-    """Put numbers, and the parameters of a rule, in the place of names in a formula."""
+    """Put numbers, and the parameters of a rule, in place of names in a formula."""
 
     def number(name):
         value = numbers.get(name[0], getattr(rule, name[0], None))

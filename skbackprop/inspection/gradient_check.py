@@ -141,7 +141,7 @@ def check_gradient(
     """Compare the analytic with the numerical gradient of an estimator's objective.
 
     The check runs in float64 on a copy, with the weights that training would start from
-    or go on with, for every loss and activation, one's own included. Dropout keeps one
+    or go on with, for every loss and activation, your own included. Dropout keeps one
     mask.
 
     Parameters

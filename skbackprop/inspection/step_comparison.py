@@ -331,7 +331,7 @@ def _of_hidden_delta(at):
     if before.shape[0] == before.shape[1]:
         words = "The weights of the layer above are not transposed on the way back."
         yield words, at.above.delta @ before * own_slope
-    words = "The error of the layer above is passed down, in the place of its delta."
+    words = "The error of the layer above is passed down, in place of its delta."
     if at.above.error is not None:
         yield words, (at.above.error * at.share) @ before.T * own_slope
 

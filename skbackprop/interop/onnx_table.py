@@ -58,7 +58,7 @@ def write_table(graph: Any, encoder: TableEncoder) -> str:
 
 
 def _fill_missing(graph, imputer, numbers):
-    """Put medians in the place of NaN, and indicators beside them."""
+    """Put medians in place of NaN, and indicators beside them."""
     is_missing = graph("IsNaN", numbers)
     medians = np.nan_to_num(imputer.statistics_)[np.newaxis].astype(np.float64)
     filled = graph("Where", is_missing, graph.constant(medians), numbers)

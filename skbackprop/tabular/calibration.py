@@ -16,7 +16,7 @@ from scipy.special import softmax
 __all__ = ["apply_temperature", "fit_temperature"]
 
 COLDEST, HOTTEST = 0.5, 2.0
-SMALLEST = float(np.finfo(np.float32).tiny)  # in the place of probabilities of 0
+SMALLEST = float(np.finfo(np.float32).tiny)  # in place of probabilities of 0
 
 
 def fit_temperature(

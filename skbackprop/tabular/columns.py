@@ -1,4 +1,4 @@
-"""Columns: what a table holds, whoever made it, as numbers and as categories.
+"""Columns: a table from any library, as numbers and as categories.
 
 pandas, polars and pyarrow are never imported: a table of theirs comes only where they
 are imported already.

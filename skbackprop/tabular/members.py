@@ -119,7 +119,7 @@ class Training(NamedTuple):
     """What all members of an estimator have in common while they are trained."""
 
     rows: Rows
-    validation: Rows | None  # the same for all, in the place of their folds
+    validation: Rows | None  # the same for all, in place of their folds
     clock: Clock
     method: str  # of a member, that gives its output
     verbose: bool

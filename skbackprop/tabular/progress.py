@@ -10,7 +10,7 @@ __all__ = ["NoProgress", "Progress", "progress_of"]
 
 
 class NoProgress:
-    """In the place of callbacks where an estimator has none: nothing is told."""
+    """Stands in for callbacks where an estimator has none: does nothing."""
 
     def task(self, i: int) -> NoProgress:
         return self

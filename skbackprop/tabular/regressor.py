@@ -46,8 +46,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         numbers that a search can vary.
 
     activation : str, object or sequence of them, default="auto"
-        "auto" has members of "relu" and of "silu" in turn. All else is for every member,
-        as in :class:`BackpropRegressor`: one for all hidden layers or one for each.
+        "auto" has members of "relu" and of "silu" in turn. Everything else is for every
+        member, as in :class:`BackpropRegressor`: one for all hidden layers or one for each.
 
     n_bins : int, default=16
         Largest number of bins of a numeric column, as in
@@ -253,7 +253,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             folds; not negative. None: all the same.
 
         X_val : table of shape (n_validation, n_features) or None
-            Rows that stop all members, in the place of their folds: every member is then
+            Rows that stop all members, in place of their folds: every member is then
             trained on all of X, and nothing is known of held-out rows.
 
         y_val : array-like like y or None

@@ -172,7 +172,7 @@ def never() -> bool:
 
 
 class NoCallbacks:
-    """In the place of callbacks where there are none: nothing is told.
+    """Stands in for callbacks where there are none: does nothing.
 
     `should_stop` is how an ensemble ends the training of a member.
     """

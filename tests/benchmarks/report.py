@@ -140,7 +140,7 @@ def _fastest(record, name, contestants):
 
 
 def _seconds(title, header, seconds):
-    """A table of plain times that are nobody's contest."""
+    """A table of plain times, without a comparison."""
     if not seconds:
         return ""
     rows = [[name, _number(value, 1e3)] for name, value in seconds.items()]

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from agreement import disagreements, figure_of
+from chart import draw
 from contestants import FLOOR, PEERS, Worker, engine
 from fresh import FIRST_FITS, IMPORTS, measure_fresh
 from report import replace_section, report
@@ -32,6 +33,7 @@ def main():
         options.json.write_text(json.dumps(record, indent=1))
     if options.update_docs:
         PAGE.write_text(replace_section(PAGE.read_text(), text))
+        draw()
     for sentence in record["disagreements"]:
         _say(f"NOT THE SAME PROBLEM: {sentence}")
     return len(record["disagreements"])

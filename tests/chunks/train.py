@@ -37,7 +37,7 @@ def main(reader, folder, when=None, n="0"):
 
 
 def kill_at(when, n):
-    """Put something that dies at its n-th call in the place of what the training calls."""
+    """Put something that dies at its n-th call in place of what the training calls."""
     owner, name = {
         "chunk": (BackpropClassifier, "partial_fit"),
         "write": (pickle, "dump"),

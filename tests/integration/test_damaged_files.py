@@ -1,4 +1,4 @@
-"""Truncated and tampered skops and ONNX files: refused by whoever reads them, or by us."""
+"""Truncated and tampered skops and ONNX files: refused by their readers, or by us."""
 
 import io
 import json

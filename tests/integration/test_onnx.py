@@ -261,7 +261,7 @@ def test_skl2onnx_itself_knows_the_estimators_after_registration():
     assert_allclose([row[1] for row in by_class], proba[:, 1], **ROUNDING)
 
 
-# -- formulas of one's own -----------------------------------------------------------------
+# -- formulas of your own -----------------------------------------------------------------
 
 
 def halved(x):

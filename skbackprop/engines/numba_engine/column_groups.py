@@ -2,8 +2,8 @@
 
 Two codes are known. In a piecewise-linear code a row is ones, then one number, then zeros;
 in a one-hot code at most one number of a row is not 0. Either way a place in the group and
-the number at that place say all. A group is found by what the rows look like, whoever
-encoded them.
+the number at that place say all. A group is found by what the rows look like, with
+any encoder.
 """
 
 from __future__ import annotations

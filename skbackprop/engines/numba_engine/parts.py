@@ -44,7 +44,7 @@ class Part:
 
 @lru_cache(maxsize=256)  # every call of partial_fit asks for the same
 def part_of(cls: type[Any], method: str) -> Part:
-    """Return what runs in the place of a method; NotElementwise says why nothing does."""
+    """Return what runs in place of a method; NotElementwise says why nothing does."""
     kernel = KERNELS.get(getattr(cls, method, None))  # type: ignore[arg-type]
     if kernel is None and not issubclass(cls, Elementwise):
         raise NotElementwise("it is not written as formulas of single numbers.")

@@ -1,7 +1,7 @@
 """Views of arrays, and loops over rows that several kernels share.
 
 Views count no references, which takes as long as the arithmetic where a batch has one row.
-Whoever calls the compiled function keeps the arrays.
+The caller of the compiled function keeps the arrays.
 """
 
 from __future__ import annotations
