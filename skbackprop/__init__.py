@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .hidden_features import HiddenLayerTransformer
     from .inspection.displays import LossCurveDisplay, NetworkDisplay, WeightsDisplay
     from .inspection.gradient_check import check_gradient
+    from .inspection.learning_rate import learning_rate_range
     from .inspection.network_summary import hidden_activations, input_gradient, summary
     from .inspection.replay import replay
     from .inspection.step_comparison import compare_step
@@ -39,6 +40,7 @@ __all__ = [
     "from_sklearn",
     "hidden_activations",
     "input_gradient",
+    "learning_rate_range",
     "replay",
     "summary",
     "to_onnx",
@@ -52,6 +54,7 @@ _LATER = {
     "hidden_features": ("HiddenLayerTransformer",),
     "inspection.displays": ("LossCurveDisplay", "NetworkDisplay", "WeightsDisplay"),
     "inspection.gradient_check": ("check_gradient",),
+    "inspection.learning_rate": ("learning_rate_range",),
     "inspection.network_summary": ("hidden_activations", "input_gradient", "summary"),
     "inspection.replay": ("replay",),
     "inspection.step_comparison": ("compare_step",),

@@ -393,6 +393,7 @@ def test_public_names():
         "from_sklearn",
         "hidden_activations",
         "input_gradient",
+        "learning_rate_range",
         "replay",
         "summary",
         "to_onnx",

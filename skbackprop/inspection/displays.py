@@ -21,7 +21,7 @@ PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 QUANTITIES = {"loss": "loss", "score": "validation score", "learning_rate": "learning rate"}
 
 
-def _pyplot():
+def pyplot():
     try:
         from matplotlib import pyplot
     except ImportError as error:
@@ -235,7 +235,7 @@ class LossCurveDisplay:
         """Return the given axes as an array, or new ones, one below the other."""
         if ax is None:
             size = (6.4, 4.8 if len(show) == 1 else 1.2 + 2.4 * len(show))
-            _, ax = _pyplot().subplots(
+            _, ax = pyplot().subplots(
                 len(show), sharex=True, figsize=size, layout="constrained"
             )
         axes = np.atleast_1d(np.asarray(ax, dtype=object))
@@ -404,7 +404,7 @@ class NetworkDisplay:
             The display.
         """
         if ax is None:
-            _, ax = _pyplot().subplots(layout="constrained")
+            _, ax = pyplot().subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         sizes = [self.weights[0].shape[0], *(array.shape[1] for array in self.weights)]
         places = [_Places(x, size, max_units) for x, size in enumerate(sizes)]
@@ -622,7 +622,7 @@ class WeightsDisplay:
                 f"of this layer has {len(self.weights)} inputs."
             )
         if ax is None:
-            _, ax = _pyplot().subplots(layout="constrained")
+            _, ax = pyplot().subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         shown = self.weights[:, :max_units]
         picture = shown if image_shape is None else _montage(shown, image_shape)
