@@ -39,21 +39,20 @@ def typeset_docstring(lines):
 
 
 def typeset_tables(text):
-    """Set the formulas of the tables of a page, the widest column in a table of its own."""
-    lines, titles, apart = [], [], []
-    for line in [*text.split("\n"), ""]:
-        if line.startswith("|"):
+    """Set the formulas of the tables of a page, and its widest column last."""
+    lines, titles = [], []
+    for line in text.split("\n"):
+        if not line.startswith("|"):
+            titles = []
+        else:
             cells = line[1:-1].split("|")
             titles = titles or [cell.strip() for cell in cells]
             cells = [_adapted(*each) for each in zip(cells, titles, strict=True)]
             if WIDEST in titles:
-                apart.append(f"|{cells[0]}|{cells.pop(titles.index(WIDEST))}|")
+                cells.append(cells.pop(titles.index(WIDEST)))
             line = f"|{'|'.join(cells)}|"
-        elif titles:
-            line = "\n".join(["", *apart, line])
-            titles, apart = [], []
         lines.append(line)
-    return "\n".join(lines[:-1])
+    return "\n".join(lines)
 
 
 def _adapted(cell, title):

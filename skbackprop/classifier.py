@@ -68,7 +68,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     solver : str or object, default="adam"
         The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
         "nadam", "rmsprop", "adagrad", "lion", "rprop" (always all rows in one batch), or
-        "lbfgs", which minimises over all rows at once. An object follows
+        "lbfgs", which minimises over all rows at once, or "lm" (Levenberg-Marquardt),
+        which does so for squared errors of at most 4000 parameters. An object follows
         :class:`skbackprop.optimizers.Optimizer`; its own parameters then count instead
         of `momentum`, `beta_1` and so on.
 
@@ -102,7 +103,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Exponent of the "invscaling" schedule.
 
     max_iter : int, default=200
-        Largest number of epochs of one call of `fit` (of iterations for "lbfgs").
+        Largest number of epochs of one call of `fit` (of iterations for "lbfgs" and "lm").
 
     shuffle : bool, default=True
         Whether the rows are put in a new order before each epoch.
@@ -112,7 +113,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     tol : float, default=1e-4
         Smallest improvement of the training loss (of the validation score when
-        `early_stopping` is on) that counts as one. Gradient tolerance of "lbfgs".
+        `early_stopping` is on) that counts as one. Gradient tolerance of "lbfgs" and "lm".
 
     verbose : bool or int, default=False
         True prints a line per epoch; an int n > 1 prints the first and every n-th.
@@ -120,7 +121,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     warm_start : bool, default=False
         Whether `fit` goes on from where the last call ended: weights, memory of the
         solver, step count, schedule, random stream and order of the rows, so that two
-        calls of 5 epochs equal one of 10. With "lbfgs" only the weights are kept.
+        calls of 5 epochs equal one of 10. With "lbfgs" and "lm" only the weights are kept.
         With other data the weights are kept, and what was measured on the former
         data (best loss or score, epochs without improvement, a lowered learning rate)
         begins anew. Data are the same if they have the same shape and dtype, and the
@@ -136,7 +137,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     early_stopping : bool, default=False
         Whether to set `validation_fraction` of the rows aside, to stop when the score
         on them no longer improves, and to keep the weights of the best score. "lbfgs"
-        does so only with validation rows that are passed to `fit`.
+        and "lm" do so only with validation rows that are passed to `fit`.
 
     validation_fraction : float, default=0.1
         Fraction of the rows that `early_stopping` sets aside; at least one row per class,
@@ -173,7 +174,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     dropout : float or sequence of float, default=0.0
         Fraction of the units of each hidden layer that is silenced in every training
         step, while the rest is scaled up; one for all hidden layers or one for each.
-        Prediction uses all units. Not for "lbfgs".
+        Prediction uses all units. Not for "lbfgs" and "lm".
 
     initializer : str or object, default="glorot_uniform"
         How weights start: "glorot_uniform" (scikit-learn's), "glorot_normal",
@@ -189,7 +190,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     clip_norm : float or None, default=None
         Largest Euclidean norm of the objective's gradient, which is scaled down to it
-        before the solver sees it. Not for "lbfgs".
+        before the solver sees it. Not for "lbfgs" and "lm".
 
     target_loss : float or None, default=None
         Training stops as soon as an entry of `loss_curve_` is at or below it.
@@ -199,7 +200,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         then watches: "ema" is an exponential moving one, "swa" the mean of the last
         quarter of `max_iter` epochs. Training goes on from the weights themselves, to
         which `loss_curve_` belongs. A call of `partial_fit` is an epoch. An object
-        follows :class:`skbackprop.averaging.Averaging`. Not for "lbfgs".
+        follows :class:`skbackprop.averaging.Averaging`. Not for "lbfgs" and "lm".
 
     max_time : float or None, default=None
         Seconds after which `fit` stops, at the end of the epoch under way, with a warning
@@ -234,10 +235,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Smallest objective of an epoch; None when `early_stopping` is on.
 
     loss_curve_ : list of float
-        Objective of every epoch (of every iteration for "lbfgs").
+        Objective of every epoch (of every iteration for "lbfgs" and "lm").
 
     learning_rate_curve_ : list of float
-        Learning rate at the first step of every epoch; 1 for "lbfgs".
+        Learning rate at the first step of every epoch; 1 for "lbfgs" and "lm".
 
     validation_loss_curve_ : list of float or None
         Loss of the validation rows after every epoch, without the penalty.
@@ -470,7 +471,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Raises
         ------
         AttributeError
-            If `solver` is "lbfgs".
+            If `solver` is "lbfgs" or "lm".
         ValueError
             As in `fit`, for unknown classes, for `classes` that may be meant as
             `sample_weight` (the third argument in scikit-learn's MLPClassifier since 1.7),

@@ -43,11 +43,15 @@ RULES = [
     *({"engine": name} for name in ENGINES_THERE),
     *({"error_convention": name} for name in ("target_minus_output",)),
 ]
+SMALL_LM = {"solver": "lm", "hidden_layer_sizes": (10,)}  # it is for small networks
 SETTINGS = [
     *product(
         [BackpropClassifier], [*RULES, *({"loss": name} for name in CLASSIFIER_LOSSES)]
     ),
-    *product([BackpropRegressor], [*RULES, *({"loss": name} for name in REGRESSOR_LOSSES)]),
+    *product(
+        [BackpropRegressor],
+        [*RULES, SMALL_LM, *({"loss": name} for name in REGRESSOR_LOSSES)],
+    ),
 ]
 
 EQUIVALENCE = {

@@ -53,7 +53,7 @@ SECTIONS = {
         skbackprop.losses,
     ),
     "Losses of several outputs for each target": (SEVERAL, skbackprop.losses),
-    "Solvers": ({**OPTIMIZERS, "lbfgs": None}, skbackprop.optimizers),
+    "Solvers": ({**OPTIMIZERS, "lbfgs": None, "lm": None}, skbackprop.optimizers),
     "Schedules": (SCHEDULES, skbackprop.schedules),
     "Averages": (AVERAGINGS, skbackprop.averaging),
     "Initializers": (INITIALIZERS, skbackprop.initializers),

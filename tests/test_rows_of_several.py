@@ -79,6 +79,8 @@ def vector_of(estimator):
     "name",
     [
         "lbfgs, a rank without rows",
+        "lm, sample weights",
+        "lm, a rank without rows",
         "dropout",
         "early stopping, a rank without rows",
         "X_val, by a scorer",

@@ -21,7 +21,12 @@ from ..training.state import State
 from ..training.trainer import History, NoCallbacks, Trainer, as_if_stopped, conclusions
 from .callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
 from .fitted_network import CURVES, FittedNetwork, twin_of
-from .hyperparameters import Hyperparameters, loss_of, resolve_hyperparameters
+from .hyperparameters import (
+    MINIMIZERS,
+    Hyperparameters,
+    loss_of,
+    resolve_hyperparameters,
+)
 from .input_validation import (
     check_call,
     check_sample_weight,
@@ -59,10 +64,10 @@ class Start(NamedTuple):
 
 def has_partial_fit(estimator):
     """Say that `partial_fit` exists, or raise the AttributeError that says why not."""
-    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+    if isinstance(estimator.solver, str) and estimator.solver in MINIMIZERS:
         raise AttributeError(
-            "partial_fit needs a stochastic solver: solver='lbfgs' works on all rows at "
-            "once. Use solver='adam' or solver='sgd'."
+            f"partial_fit needs a stochastic solver: solver={estimator.solver!r} works on "
+            "all rows at once. Use solver='adam' or solver='sgd'."
         )
     return True
 

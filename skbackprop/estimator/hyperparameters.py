@@ -36,15 +36,18 @@ from ..rule import (
 from ..schedules import SCHEDULES, Schedule
 from ..training.early_stopping import Patience
 from ..training.lbfgs import LBFGS
+from ..training.levenberg_marquardt import LevenbergMarquardt
+from ..training.minimizer import Minimizer
 from ..training.state import Plan
 
 __all__ = [
+    "MINIMIZERS",
     "Hyperparameters",
     "check_nested",
     "in_numbers",
     "in_words",
     "loss_of",
-    "refuse_what_lbfgs_ignores",
+    "refuse_what_a_minimizer_ignores",
     "require",
     "resolve_hyperparameters",
     "resolve_hyperparameters_anew",
@@ -154,7 +157,8 @@ ALLOWED: dict[str, Allowed] = {
 }
 
 PLAIN = {str, int, float, bool, type(None)}
-SOLVERS: dict[str, type] = {**OPTIMIZERS, "lbfgs": LBFGS}
+MINIMIZERS = {minimizer.name: minimizer for minimizer in (LBFGS, LevenbergMarquardt)}
+SOLVERS: dict[str, type] = {**OPTIMIZERS, **MINIMIZERS}
 RESOLVED = (  # the sizes first, which a cache has to look at
     *("hidden_layer_sizes", "activation", "dropout", "initializer", "loss", "solver"),
     *("learning_rate", "averaging", "engine", *ALLOWED),
@@ -174,7 +178,7 @@ class Hyperparameters:
     initializer: Initializer
     losses: Loss | Mapping[str, type[Loss]]  # one, or one for each kind of target
     convention: ErrorConvention
-    optimizer: Optimizer | LBFGS
+    optimizer: Optimizer | Minimizer
     schedule: Schedule
     averaging: Averaging | None
     alpha: float
@@ -368,7 +372,7 @@ def _resolve(cls, owner, *values):
         losses=_losses(given["loss"], cls._losses, owner),
         convention=CONVENTIONS[given["error_convention"]](),
         optimizer=optimizer,
-        is_stochastic=not isinstance(optimizer, LBFGS),
+        is_stochastic=not isinstance(optimizer, Minimizer),
         needs_all_rows=getattr(optimizer, "needs_all_rows", False),
         schedule=_schedule(given, owner),
         averaging=None if given["averaging"] is None else _averaging(given, owner),
@@ -592,10 +596,14 @@ def _averaging(given, owner):
     return complete(rule, {"start": 3 * given["max_iter"] // 4 + 1})
 
 
-def refuse_what_lbfgs_ignores(
-    estimator: Any, hyper: Hyperparameters, validation: Any
+def refuse_what_a_minimizer_ignores(
+    estimator: Any, hyper: Hyperparameters, objective: Objective, validation: Any
 ) -> None:
-    """Raise ValueError for a parameter that is set and would do nothing with L-BFGS."""
+    """Raise ValueError for what it cannot train, and for what would do nothing with it."""
+    minimizer: Any = hyper.optimizer
+    obstacle = minimizer.why_not(objective)
+    if obstacle is not None:
+        raise ValueError(f"solver={minimizer.name!r} cannot train this network: {obstacle}")
     for name, is_set in (
         ("dropout", any(hyper.dropout)),
         ("clip_norm", hyper.clip_norm is not None),
@@ -605,7 +613,7 @@ def refuse_what_lbfgs_ignores(
         if is_set:
             remedy = " or pass X_val and y_val" if name == "scoring" else ""
             raise ValueError(
-                f"solver='lbfgs' cannot use {name}={getattr(estimator, name)!r}: it "
-                f"works on one fixed objective of all rows. Use a stochastic "
-                f"solver{remedy}."
+                f"solver={minimizer.name!r} cannot use {name}="
+                f"{getattr(estimator, name)!r}: it works on one fixed objective of all "
+                f"rows. Use a stochastic solver{remedy}."
             )

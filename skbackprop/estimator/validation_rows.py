@@ -16,7 +16,7 @@ from ..network.objective import Batch
 from ..training.process_group import Rows
 from ..training.trainer import Validation
 from .fitted_network import twin_of
-from .hyperparameters import refuse_what_lbfgs_ignores
+from .hyperparameters import refuse_what_a_minimizer_ignores
 from .input_validation import check_rows_and_y, divide_by_mean
 
 __all__ = ["arrange_rows", "order_rows"]
@@ -36,7 +36,7 @@ def arrange_rows(estimator, call, start):
     else:
         _notice_other_data(estimator, start, validation)
     if not hyper.is_stochastic:
-        refuse_what_lbfgs_ignores(estimator, hyper, validation)
+        refuse_what_a_minimizer_ignores(estimator, hyper, start.objective, validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
         state.average = None
         return validation

@@ -20,8 +20,8 @@ from ..engines import NumpyEngine
 from ..estimator.fitted_model import first_step
 from ..network.network import LayerWork, Network
 from ..network.objective import Batch, Objective
-from ..training.lbfgs import LBFGS
 from ..training.loop import train
+from ..training.minimizer import Minimizer
 from ..training.state import Plan
 from .notations import HERE, NOTATIONS
 from .step_report import sections
@@ -465,10 +465,11 @@ class TracingEngine(NumpyEngine):
 
 def check_steps_can_be_traced(estimator: Any, plan: Plan) -> None:
     """Raise ValueError for a training that has no steps of single batches."""
-    if isinstance(plan.optimizer, LBFGS):
+    if isinstance(plan.optimizer, Minimizer):
         raise ValueError(
-            "trace_step and replay need a stochastic solver: solver='lbfgs' does not go "
-            "step by step. Use solver='sgd' or solver='adam'."
+            "trace_step and replay need a stochastic solver: "
+            f"solver={plan.optimizer.name!r} does not go step by step. Use solver='sgd' or "
+            "solver='adam'."
         )
     if isinstance(getattr(estimator, "class_weight", None), str):
         raise ValueError(

@@ -27,6 +27,7 @@ from ..optimizers import SGD, Adam
 from ..regressor import BackpropRegressor
 from ..schedules import Adaptive, Constant, InverseScaling
 from ..training.lbfgs import LBFGS
+from ..training.minimizer import Minimizer
 from ..training.trainer import History
 
 __all__ = ["from_sklearn", "to_sklearn"]
@@ -244,6 +245,8 @@ def _check_output(estimator, labels, link):
 def _solver(optimizer):
     if type(optimizer) is LBFGS:
         return {"solver": "lbfgs"}, True
+    if isinstance(optimizer, Minimizer):
+        return {"solver": "lbfgs"}, False
     if type(optimizer) is SGD:
         return {"solver": "sgd", **optimizer.get_params()}, True
     if type(optimizer) is Adam:
@@ -254,8 +257,8 @@ def _solver(optimizer):
 def _learning_rate(hyperparameters):
     schedule, optimizer = hyperparameters.schedule, hyperparameters.optimizer
     constant = {"learning_rate": "constant"}
-    if type(optimizer) is LBFGS:
-        return constant, True  # L-BFGS has no learning rate
+    if isinstance(optimizer, Minimizer):
+        return constant, True  # it has no learning rate
     if type(schedule) is Constant:
         return constant | schedule.get_params(), True
     if type(optimizer) is SGD and type(schedule) is InverseScaling:

@@ -1,49 +1,35 @@
-"""L-BFGS: an optimizer that works on all rows at once and decides on its steps itself."""
+"""L-BFGS, from SciPy: quasi-Newton steps on all rows at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import minimize
 
-from ..network.objective import Batch
-from ..rule import INFINITY, Spec, number, spec
-from .engine import Engine
+from ..rule import INFINITY, number, spec
 from .loop import EpochReport
-from .state import DivergenceError, Plan, State
+from .minimizer import Minimizer
+from .state import DivergenceError
 
 __all__ = ["LBFGS"]
 
 
 @spec
-class LBFGS(Spec):
-    """Limited-memory BFGS in SciPy's implementation (Liu & Nocedal, 1989).
-
-    It takes no single steps: `minimize` is all of the training, and an iteration counts
-    as an epoch.
-    """
+class LBFGS(Minimizer):
+    """Limited-memory BFGS in SciPy's implementation (Liu & Nocedal, 1989)."""
 
     max_iter: int = number(200, 1, INFINITY, "[)", Integral)
     max_fun: int = number(15000, 1, INFINITY, "[)", Integral)
     tol: float = number(1e-4, 0, INFINITY, "[)")
 
     from_estimator = ("max_iter", "max_fun", "tol")
+    name: ClassVar[str] = "lbfgs"
+    title: ClassVar[str] = "L-BFGS"
+    remedy: ClassVar[str] = "Increase max_iter or max_fun, or scale the inputs and y."
 
-    def minimize(
-        self,
-        plan: Plan,
-        state: State,
-        data: Batch,
-        engine: Engine,
-        is_over: Callable[[EpochReport], bool],
-    ) -> OptimizeResult:
-        """Minimise the objective over all rows, in place on the state.
-
-        `is_over` gets a report per iteration and says whether to stop, which counts as a
-        success.
-        """
+    def minimize(self, plan, state, data, engine, is_over):
         was_stopped = False
 
         def report(intermediate_result):

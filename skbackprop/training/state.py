@@ -32,7 +32,7 @@ class Plan:
     """What the training does; rebuilt from the constructor parameters at every call."""
 
     objective: Objective
-    optimizer: Any  # an Optimizer, or LBFGS
+    optimizer: Any  # an Optimizer, or a Minimizer
     schedule: Schedule
     batch_size: int
     shuffle: bool

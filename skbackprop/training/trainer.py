@@ -1,7 +1,7 @@
 """The trainer: epochs until something ends them, watched, recorded, and safe to interrupt.
 
-It serves stochastic solvers and L-BFGS alike: both report epoch by epoch, and both are
-told here when to stop.
+It serves stochastic solvers and minimizers alike: both report epoch by epoch, and both
+are told here when to stop.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..network.objective import Batch
 from .diagnostics import describe_rise, diagnose, is_no_better
 from .early_stopping import Patience, reached
 from .engine import Engine
-from .lbfgs import LBFGS
 from .loop import EpochReport, train
+from .minimizer import Minimizer
 from .process_group import SINGLE, ProcessGroup
 from .state import DivergenceError, Plan, Snapshot, State, a_part_of
 
@@ -33,7 +33,6 @@ NO_CAUSE = (
     "The network predicts no better than a constant. Try another learning rate, a larger "
     "network or a larger n_iter_no_change; or y does not depend on X."
 )
-REMEDY_LBFGS = "or scale the inputs and y."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -233,7 +232,7 @@ class Trainer:
         shuffles = self.plan.shuffle and self.state.order is not None
         self.snapshot = Snapshot(self.state, shuffles=shuffles)
         try:
-            is_whole = isinstance(self.plan.optimizer, LBFGS)
+            is_whole = isinstance(self.plan.optimizer, Minimizer)
             complaint = self._minimize() if is_whole else self._iterate()
             self.state.check_finite()
             causes = self._diagnose(before)
@@ -289,18 +288,19 @@ class Trainer:
         ]
 
     def _minimize(self):
-        """Let L-BFGS train; return its complaint, if it has one."""
-        result = self.plan.optimizer.minimize(
+        """Let a minimizer train; return its complaint, if it has one."""
+        optimizer = self.plan.optimizer
+        result = optimizer.minimize(
             self.plan, self.state, self.data, self.engine, self._is_over
         )
         self.history.loss = np.float64(result.fun)
         if not self.state.watches_score:
             self.state.best = max(self.state.best, -self.history.loss)
         if result.success:
-            return self._complain_of_time(REMEDY_LBFGS)
+            return self._complain_of_time("or scale the inputs and y.")
         return [
-            f"L-BFGS stopped with the message {result.message!r}. Increase max_iter or "
-            f"max_fun, {REMEDY_LBFGS}"
+            f"{optimizer.title} stopped with the message {result.message!r}. "
+            f"{optimizer.remedy}"
         ]
 
     def _complain_of_time(self, remedy):

@@ -98,6 +98,8 @@ CASES = {
     "lbfgs, sample weights": Case({"solver": "lbfgs"}, weighted=True),
     "lbfgs, a rank without rows": Case({"solver": "lbfgs"}, first_has=0),
     "lbfgs, early stopping": Case(STOPPING | {"solver": "lbfgs"}, validation=True),
+    "lm, sample weights": Case({"solver": "lm"}, data="quantities", weighted=True),
+    "lm, a rank without rows": Case({"solver": "lm"}, data="quantities", first_has=0),
     "the other sign": Case({"error_convention": "target_minus_output", "alpha": 0.1}),
     "no shuffling": Case({"shuffle": False}),
     "one batch": Case({"batch_size": N_ROWS}),

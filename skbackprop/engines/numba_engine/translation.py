@@ -14,7 +14,7 @@ from ...activations import Identity
 from ...elementwise import NotElementwise
 from ...network.network import Dense
 from ...network.objective import Batch
-from ...training.lbfgs import LBFGS
+from ...training.minimizer import Minimizer
 from ...training.state import Plan, State
 from .parts import numbers_of, part_of
 
@@ -28,8 +28,9 @@ ALIGNED = 16  # elements: arrays in `work` start on their own cache line
 
 def obstacle(plan: Plan, data: Batch) -> str | None:
     """Say in a sentence what of the plan or the data has no translation."""
-    if isinstance(plan.optimizer, LBFGS):
-        return "solver='lbfgs' takes no steps that the compiled engine could run."
+    if isinstance(plan.optimizer, Minimizer):
+        name = plan.optimizer.name
+        return f"solver={name!r} takes no steps that the compiled engine could run."
     if issparse(data.X):
         return "The compiled engine takes dense X only, and X is sparse."
     for rule, methods in _rules(plan):
