@@ -24,6 +24,7 @@ from .estimator.labels import (
     stored_labels,
     sums_to_one,
 )
+from .estimator.missing_targets import check_y, subset_accuracy
 from .estimator.warning import warn
 from .initializers import Initializer
 from .losses import CLASSIFIER_LOSSES, BinaryLogLoss, Loss
@@ -207,6 +208,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         as for `max_iter`. Compiling is not counted. With `warm_start` each call has as
         many, and the next goes on exactly. Results then depend on the machine.
 
+    missing_targets : {"error", "ignore"}, default="error"
+        What NaN in y means. "ignore": not measured, for a multilabel y; it is
+        left out of loss, gradient and score, and the row counts for what it has. Rows and
+        columns without any value are refused, and so is NaN in a single column.
+
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs. "numpy" is always there. "numba" compiles a whole epoch and
         gives the same numbers to rounding; it needs ``pip install "numba>=0.60"``,
@@ -350,6 +356,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         target_loss: float | None = None,
         averaging: str | Averaging | None = None,
         max_time: float | None = None,
+        missing_targets: str = "error",
         engine: str | Engine = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -386,6 +393,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.target_loss = target_loss
         self.averaging = averaging
         self.max_time = max_time
+        self.missing_targets = missing_targets
         self.engine = engine
 
     _defaults = __init__.__kwdefaults__
@@ -484,6 +492,30 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "chunk. Pass a dict, for example from sklearn.utils.compute_class_weight."
             )
         return self._train_copy(Call(X, y, sample_weight, classes=classes, is_chunk=True))
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy of the predicted classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to predict.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            The class labels. With ``missing_targets="ignore"`` NaN is left out.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            Fraction of the rows that are right; of multilabel rows all labels have to be.
+        """
+        if self.missing_targets == "error" or self._kind != Multilabel.kind:
+            return super().score(X, y, sample_weight)
+        labels = self._labels.decided(self._output(X))
+        return subset_accuracy(check_y(y, X), labels, sample_weight)
 
     def predict(self, X: Any) -> NDArray:
         """Predict class labels.

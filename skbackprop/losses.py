@@ -93,6 +93,7 @@ class Loss(Protocol):
 
 LOG_2 = log_of(2)
 HALF_LOG_2_PI = log_of(2 * pi) / 2
+ALLOWED_BY_ALL = 1  # losses take it as a target; it stands where one is missing
 
 
 def outputs_per_target(loss: Any) -> int:
@@ -134,8 +135,11 @@ class RowLoss(Elementwise):
         self.link.forward(z, out)
 
     def of_outputs(self, target: NDArray, z: NDArray) -> NDArray:
-        """Return the losses of outputs or rows, whichever `value_and_derivative` gives."""
-        return self._evaluate(target, z, np.empty_like(z))[0]
+        """Return the losses of outputs or rows, whichever `value_and_derivative` gives.
+
+        A NaN in the target costs nothing.
+        """
+        return self._evaluate(target, z, np.empty_like(z), np.isnan(target))[0]
 
     def value_and_delta(
         self,
@@ -143,11 +147,13 @@ class RowLoss(Elementwise):
         z: NDArray,
         delta: NDArray,
         sample_weight: NDArray | None = None,
+        missing: NDArray | None = None,
     ) -> float:
-        if self.takes == "net_input":
+        """Return the loss and fill `delta`; a target that is `missing` costs nothing."""
+        if self.takes == "net_input" and missing is None:
             losses, derivative = self.value_and_derivative(target, z)
         else:
-            losses, derivative = self._evaluate(target, z, delta)
+            losses, derivative = self._evaluate(target, z, delta, missing)
         per_row = losses if losses.ndim == 1 else _summed(losses)
         # in one precision, whatever the formula's own numbers made of it
         derivative = np.asarray(derivative, delta.dtype)
@@ -159,16 +165,36 @@ class RowLoss(Elementwise):
         np.multiply(derivative, share[:, np.newaxis], out=delta)
         return float(np.dot(per_row.astype(float, copy=False), share.astype(float)))
 
-    def _evaluate(self, target, z, delta):
+    def _evaluate(self, target, z, delta, missing):
         """Return the losses, and their derivative by the net inputs; `delta` is changed."""
-        if self.takes == "net_input":
-            return self.value_and_derivative(target, z)
-        output = np.empty_like(z)
-        self.link.forward(z, output)
-        losses, derivative = self.value_and_derivative(target, output)
+        at = z
+        if self.takes == "output":
+            at = np.empty_like(z)
+            self.link.forward(z, at)
+        target = target if missing is None else np.where(missing, ALLOWED_BY_ALL, target)
+        losses, derivative = self._losses_and_slopes(target, at)
+        if missing is not None and missing.any():
+            losses, derivative = _left_out(losses, derivative, missing)
+        if self.takes != "output":
+            return losses, derivative
         delta[...] = derivative
-        self.link.backward(output if self.link.saves == "activation" else z, delta)
+        self.link.backward(at if self.link.saves == "activation" else z, delta)
         return losses, delta
+
+    def _losses_and_slopes(self, target, at):
+        """Return the losses of outputs, targets or rows, and a slope for each output."""
+        return self.value_and_derivative(target, at)
+
+
+def _left_out(losses, derivative, missing):
+    """Return losses and derivatives that are 0 for the outputs whose target is missing."""
+    if losses.ndim == 1:
+        raise ValueError(
+            "A target can only be missing where the loss is a sum over outputs; this one "
+            "is that of a row as a whole."
+        )
+    each = missing.shape[1] // losses.shape[1]
+    return np.where(missing[:, ::each], 0, losses), np.where(missing, 0, derivative)
 
 
 def _summed(losses):
@@ -545,11 +571,11 @@ class DistributionLoss(RowLoss):
     def outputs_per_target(self):
         return len(self.outputs)
 
-    def _evaluate(self, target, z, delta):
+    def _losses_and_slopes(self, target, at):
         n = len(self.outputs)
-        of_outputs = (z[:, k::n] for k in range(n))
+        of_outputs = (at[:, k::n] for k in range(n))
         losses, *slopes = self.value_and_derivative(target[:, ::n], *of_outputs)
-        return losses, np.stack(slopes, axis=2).reshape(z.shape)
+        return losses, np.stack(slopes, axis=2).reshape(at.shape)
 
 
 @spec

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
@@ -19,6 +18,7 @@ from .engines import Engine
 from .estimator.base import BaseBackprop, Call, has_partial_fit
 from .estimator.fitted_network import raise_overflow
 from .estimator.hyperparameters import loss_of, resolve_loss
+from .estimator.missing_targets import check_y, has_missing, mean_r2
 from .initializers import Initializer
 from .losses import REGRESSOR_LOSSES, Loss, central_outputs, outputs_per_target
 from .optimizers import Optimizer
@@ -227,6 +227,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         as for `max_iter`. Compiling is not counted. With `warm_start` each call has as
         many, and the next goes on exactly. Results then depend on the machine.
 
+    missing_targets : {"error", "ignore"}, default="error"
+        What NaN in y means. "ignore": not measured, for a y of several outputs; it is
+        left out of loss, gradient and score, and the row counts for what it has. Rows and
+        columns without any value are refused, and so is NaN in a single column.
+
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs. "numpy" is always there. "numba" compiles a whole epoch and
         gives the same numbers to rounding; it needs ``pip install "numba>=0.60"``,
@@ -357,6 +362,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         target_loss: float | None = None,
         averaging: str | Averaging | None = None,
         max_time: float | None = None,
+        missing_targets: str = "error",
         engine: str | Engine = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -392,6 +398,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         self.target_loss = target_loss
         self.averaging = averaging
         self.max_time = max_time
+        self.missing_targets = missing_targets
         self.engine = engine
 
     _defaults = __init__.__kwdefaults__
@@ -496,6 +503,32 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         if outputs_per_target(loss) > 1:
             return self._in_form_of_y(central_outputs(loss, output))
         return output
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return R2, the coefficient of determination, of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows to predict.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target values. With ``missing_targets="ignore"`` NaN is left out, and
+            columns with fewer than two values are.
+
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            R2, of several outputs their mean.
+        """
+        if self.missing_targets == "error":
+            return super().score(X, y, sample_weight)
+        target = check_y(y, X)
+        output = self.predict(X).reshape(len(target), -1)
+        return mean_r2(target.reshape(output.shape), output, sample_weight)
 
     @available_if(has_quantiles)
     def predict_quantiles(self, X: Any) -> NDArray:
@@ -656,11 +689,14 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     def _score_output(self, output, target, sample_weight):
         target, output = self._central(target, output)
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
-            return r2_score(target, output, sample_weight=sample_weight)
+            return mean_r2(target, output, sample_weight)
 
     def _is_poor(self, output, target, weight):
         target, output = self._central(target, output)
-        mean = np.average(target, axis=0, weights=weight)
+        of_columns = np.average
+        if has_missing(target):  # it is left out of the sums
+            target, of_columns = np.ma.masked_invalid(target), np.ma.average
+        mean = of_columns(target, axis=0, weights=weight)
         squares = np.square(target - mean), np.square(target - output)
         spread, error = (np.average(s.sum(axis=1), weights=weight) for s in squares)
         return 0 < 0.95 * spread <= error

@@ -247,7 +247,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
     def _as_data(self, hyper, objective, rows, target, sample_weight):
         with np.errstate(over="ignore"):  # what overflows is reported as such
             target = target.astype(rows.X.dtype)
-        check_target(target, objective.loss)
+        check_target(target, objective)
         by_class = None
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, rows.X, rows.group)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from inspect import signature
 from numbers import Integral, Real
 from operator import attrgetter
 from typing import Any, Protocol
@@ -153,6 +154,7 @@ ALLOWED: dict[str, Allowed] = {
     "clip_norm": Either((POSITIVE, NONE)),
     "target_loss": Either((Interval(Real, -INFINITY, INFINITY), NONE)),
     "scoring": Scorings(),
+    "missing_targets": Options(("error", "ignore")),
     "class_weight": Either((Options(("balanced",)), Instance(Mapping, "a dict"), NONE)),
 }
 
@@ -164,7 +166,9 @@ RESOLVED = (  # the sizes first, which a cache has to look at
     *("learning_rate", "averaging", "engine", *ALLOWED),
 )
 read_parameters = attrgetter(*RESOLVED[:-1])  # but for class_weight, which classifiers have
-OF_THE_OBJECTIVE = ("activation", "dropout", "loss", "alpha", "error_convention")
+OF_THE_OBJECTIVE = (
+    *("activation", "dropout", "loss", "alpha", "error_convention", "missing_targets"),
+)
 AUTO_BATCH_SIZE = 200
 
 
@@ -194,6 +198,7 @@ class Hyperparameters:
     validation_fraction: float
     validation_rows: str
     scoring: Any  # None: the estimator's own score
+    missing_targets: str
     class_weight: Any
     engine: Engine | None  # None: the fastest
     engine_name: str | None  # None: an object
@@ -209,6 +214,7 @@ class Hyperparameters:
             loss=loss,
             alpha=self.alpha,
             convention=self.convention,
+            ignores_missing=self.missing_targets != "error" and _leaves_out(loss),
         )
 
     def plan(self, objective: Objective, n_rows: int, is_chunk: bool) -> Plan:
@@ -302,17 +308,30 @@ def resolve_objective(estimator: Any, layer_sizes: Sequence[int], kind: str) -> 
     return _objective(type(estimator), layer_sizes, kind, *values)
 
 
-def _objective(cls, layer_sizes, kind, activation, dropout, loss, alpha, convention):
+def _objective(
+    cls, layer_sizes, kind, activation, dropout, loss, alpha, convention, missing
+):
     owner, n_hidden = cls.__name__, len(layer_sizes) - 2
     activations, _ = _activations(activation, n_hidden, owner)
     dropout = _dropout(dropout, n_hidden, owner)
-    losses = _losses(loss, cls._losses, owner)
+    loss = loss_of(_losses(loss, cls._losses, owner), kind)
     return Objective(
         network=Network.of_sizes(layer_sizes, activations, dropout),
-        loss=loss_of(losses, kind),
+        loss=loss,
         alpha=float(alpha),
         convention=CONVENTIONS[convention](),
+        ignores_missing=missing != "error" and _leaves_out(loss),
     )
+
+
+def _leaves_out(loss):
+    """Say that a loss can leave out targets that are missing, or raise ValueError."""
+    if "missing" not in signature(loss.value_and_delta).parameters:
+        raise ValueError(
+            "missing_targets='ignore' needs a loss that knows what each output "
+            f"costs, one derived from skbackprop.losses.RowLoss. Got {loss!r}."
+        )
+    return True
 
 
 _plain_objective: Any = lru_cache(maxsize=64, typed=True)(_objective)
@@ -390,7 +409,7 @@ UNCHANGED = (
     *("shuffle", "clip_norm", "max_iter", "max_time", "tol"),
     *("n_iter_no_change", "target_loss"),
     *("early_stopping", "validation_fraction", "validation_rows"),
-    *("warm_start", "verbose", "scoring", "class_weight"),
+    *("warm_start", "verbose", "scoring", "missing_targets", "class_weight"),
 )
 
 

@@ -14,11 +14,13 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
-from ..network.objective import Batch
+from ..losses import ALLOWED_BY_ALL
+from ..network.objective import Batch, Objective
 from ..rule import INFINITY, Interval
 from ..training.process_group import SINGLE, ProcessGroup, Rows
 from ..training.state import State
 from .hyperparameters import in_words
+from .missing_targets import check_columns, check_y
 
 __all__ = [
     "check_call",
@@ -39,16 +41,23 @@ NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 
 
 def check_rows(estimator, X, dtype):
-    """Return X as rows for a network that was trained, in its precision."""
-    if _is_clean(X, estimator, dtype):
+    """Return X as rows for a network that was trained, in its precision.
+
+    Without a precision the training begins, and what is learnt of the columns is kept.
+    """
+    begins = dtype is None
+    if not begins and _is_clean(X, estimator, dtype):
         return X
-    return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
+    dtype = (np.float64, np.float32) if begins else dtype
+    return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=begins)
 
 
 def check_call(estimator, call, state, group: ProcessGroup) -> Rows:
     """Return the rows of a call of `fit`; of a training that goes on in its precision."""
     dtype = None if state is None else state.vector.dtype
     X, y = check_rows_and_y(estimator, call.X, call.y, dtype, group)
+    if estimator.missing_targets != "error" and not call.is_chunk and group.size == 1:
+        check_columns(y)
     group.agree(partial(_facts, estimator, call, X, y, 0 if state is None else state.epoch))
     return Rows(X, y, group)
 
@@ -79,6 +88,9 @@ def check_rows_and_y(estimator, X, y, dtype, group: ProcessGroup):
         return _check_no_rows(estimator, X, y, dtype)
     if dtype is not None and _is_clean(X, estimator, dtype) and _is_clean_y(y, len(X)):
         return X, y
+    if estimator.missing_targets != "error" and y is not None:
+        X = check_rows(estimator, X, dtype)
+        return X, check_y(without_extension(y), X, isinstance(estimator, RegressorMixin))
     return validate_data(
         estimator,
         X,
@@ -130,8 +142,11 @@ def _is_clean_y(y, n_rows):
     )
 
 
-def check_target(target: NDArray, loss) -> None:
+def check_target(target: NDArray, objective: Objective) -> None:
     """Raise ValueError for targets that the precision or the loss cannot take."""
+    loss = objective.loss
+    if objective.ignores_missing:
+        target = np.where(np.isnan(target), ALLOWED_BY_ALL, target)
     if np.isnan(target).any():
         raise ValueError(
             "y has missing values (None or NaN). Leave these rows out, or fill them in."

@@ -29,6 +29,7 @@ from ..activations import Sigmoid
 from ..losses import Loss
 from ..network.objective import Objective
 from .input_validation import check_classes, check_label_type, may_be_weights
+from .missing_targets import has_missing, subset_accuracy
 
 __all__ = [
     "Binary",
@@ -254,15 +255,28 @@ class Multilabel(Labels):
         _check_indicators(y)  # the layers tell whether the columns fit
 
     def encode(self, y, n_outputs):
-        return (y.toarray() if issparse(y) else y) != 0
+        return _yes_or_no(y.toarray() if issparse(y) else y)
 
     def scored(self, y):
-        return (y != 0).astype(np.int64)
+        return _yes_or_no(y) if has_missing(y) else (y != 0).astype(np.int64)
 
     def decided(self, output):
         return output > 0.5
 
     indicators = decided
+
+    def accuracy(self, output, target, sample_weight):
+        if has_missing(target):
+            return subset_accuracy(target, self.decided(output), sample_weight)
+        return super().accuracy(output, target, sample_weight)
+
+    def is_poor(self, output, target, weight):
+        if not has_missing(target):
+            return super().is_poor(output, target, weight)
+        found, truth = self.indicators(output), np.ma.masked_invalid(target)
+        share = np.ma.average(truth, axis=0, weights=weight)
+        right = np.ma.average(found == truth, axis=0, weights=weight)
+        return bool(right.mean() <= np.maximum(share, 1 - share).mean())
 
     def decode(self, output):
         labels = self.decided(output).astype(np.int64)
@@ -365,7 +379,7 @@ def _check_form(y, n_dimensions, kind):
 
 def _check_indicators(y):
     """Raise ValueError where columns of labels hold more than no and yes."""
-    values = np.unique(y.data if issparse(y) else y)
+    values = np.unique(y.data if issparse(y) else y[y == y])  # without NaN
     if issparse(y) and y.nnz < np.prod(y.shape):
         values = np.union1d(values, y.dtype.type(0))
     if (values < 0).any() or np.count_nonzero(values) > 1:
@@ -376,6 +390,11 @@ def _check_indicators(y):
             f"the values {shown}. Pass y > 0 if that is what they mean, or one class per "
             "row in a one-dimensional y."
         )
+
+
+def _yes_or_no(y):
+    """Return whether labels are there, as numbers with NaN where that is missing."""
+    return np.where(np.isnan(y), np.nan, y != 0) if has_missing(y) else y != 0
 
 
 def sums_to_one(loss: Any) -> bool:

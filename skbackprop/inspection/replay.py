@@ -198,6 +198,8 @@ def replay(
         max_iter=n_epochs, early_stopping=False, warm_start=False
     )
     plan, state, data = first_step(network, X, y, None, "replay")
+    if np.isnan(data.target).any():
+        raise ValueError("replay shows every target, and y has missing ones (NaN).")
     check_steps_can_be_traced(network, plan)
     _check_sizes(state.layer_sizes)
     n_steps = -(-len(data.target) // plan.batch_size) * n_epochs

@@ -91,7 +91,7 @@ def _errors(trace):
         )
         for r, of_row in _rows(trace)
         for k in some(n_outputs)
-        if k % each == 0
+        if k % each == 0 and _is_measured(trace, r, k)
     ]
     return StepSection(
         heading="Error",
@@ -103,6 +103,10 @@ def _errors(trace):
 
 def _output_place(trace):
     return Place(layer=len(trace.layers) - 1)
+
+
+def _is_measured(trace, r, k):
+    return not np.isnan(trace.target[r, k])
 
 
 def _loss(trace):
@@ -130,7 +134,7 @@ def _loss(trace):
 
 def _loss_of_rows(trace, losses, of_rows):
     """Return the formula of the loss of a row in words, and its numbers row by row."""
-    steps, n_terms = _loss_steps(trace), _n_terms(trace)
+    steps, n_terms, loss = _loss_steps(trace), _n_terms(trace), trace.plan.objective.loss
     if not steps.lines:
         written = getattr(trace.plan.objective.loss, "written", "")
         prose = [f"loss of a row = `sum_over(outputs, {written})`"] if written else []
@@ -141,6 +145,8 @@ def _loss_of_rows(trace, losses, of_rows):
     table = []
     for r, of_row in _rows(trace):
         for k in some(n_terms):
+            if not _is_measured(trace, r, k * len(_names_of_outputs(loss))):
+                continue
             worked = steps.work_out(_at_target(trace, r, k), {"loss": losses[r, k]})
             table += [(f"`{name}[{k}]`{of_row}", text, v) for name, text, v in worked]
         terms = [numeral(losses[r, k]) for k in some(n_terms)]

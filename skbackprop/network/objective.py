@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +62,7 @@ class Objective:
     loss: Loss
     alpha: float
     convention: ErrorConvention
+    ignores_missing: bool = False  # targets that are NaN; a RowLoss leaves them out
 
     def value_and_gradient(
         self,
@@ -139,13 +140,16 @@ class Objective:
         A loss divides by the sum of the weights it is given. With class weights that would
         take them back in a batch of one class: what counts is the sum of sample weights.
         """
+        value_and_delta = self.loss.value_and_delta
+        if self.ignores_missing:
+            value_and_delta = partial(value_and_delta, missing=np.isnan(batch.target))
         if batch.class_weight is None:
-            return self.loss.value_and_delta(batch.target, z, delta, batch.sample_weight)
+            return value_and_delta(batch.target, z, delta, batch.sample_weight)
         weight = batch.loss_weight
         factor = float(weight.sum()) / batch.weight_sum
         if factor == 0:
             delta[...] = 0
             return 0.0
-        value = self.loss.value_and_delta(batch.target, z, delta, weight)
+        value = value_and_delta(batch.target, z, delta, weight)
         delta *= factor
         return value * factor

@@ -96,6 +96,8 @@ def _target_scale(objective, target):
         getattr(loss, "link", None), Identity
     ):
         return
+    if np.isnan(target).any():
+        target = np.ma.masked_invalid(target)
     mean, spread = float(np.abs(target.mean(axis=0)).max()), target.std(axis=0)
     if max(mean, spread.max()) > LARGE_TARGET or spread.min() < SMALL_SPREAD:
         yield (

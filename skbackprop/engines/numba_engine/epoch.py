@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 from .compilation import ENGINE, OPTIONS, glue, kernel
 from .first_layer import begin_batch
 from .layers import backward, forward
-from .losses import fill_losses, weigh
+from .losses import fill_in, fill_losses, leave_out, weigh
 from .numerics import in_precision_of
 from .optimizers import update
 from .rows import bare, copy, matrix, prefetch
@@ -71,8 +71,9 @@ def gather(rows, batch, work):
 
 
 @glue
-def loss_and_gradient(layers, rules, rows, n_rows, vector, work, gradient, step):
+def loss_and_gradient(layers, rules, rows, batch, vector, work, gradient, step):
     """Return the loss of the batch; fill the gradient, signed by the convention."""
+    n_rows = len(batch)
     forward(layers, rows.coded, n_rows, vector, work, rules.dropout_seed, step)
     last = layers[len(layers) - 1]
     target = matrix(work, rows.batch_target, n_rows, last.n_units)
@@ -80,7 +81,11 @@ def loss_and_gradient(layers, rules, rows, n_rows, vector, work, gradient, step)
     delta = matrix(work, last.delta, n_rows, last.n_units)
     share = work[rows.share : rows.share + n_rows]
     (orientation,) = in_precision_of(work[0], (rules.orientation,))
+    if rules.ignores_missing:
+        fill_in(target)
     fill_losses(rules, target, output, delta)
+    if rules.ignores_missing:
+        leave_out(rows.target, batch, target, delta)
     loss = weigh(target, delta, share, orientation)
     backward(layers, rows.coded, n_rows, vector, work, gradient)
     return loss
@@ -173,7 +178,7 @@ def _compile(fingerprint):
             if weight == 0:
                 continue  # rows of weight zero say nothing
             objective = loss_and_gradient(
-                layers, rules, rows, len(batch), vector, work, gradient, step + taken
+                layers, rules, rows, batch, vector, work, gradient, step + taken
             )
             n_weights = layers[0].bias  # where the biases begin
             this = rates[taken], step + taken + 1

@@ -12,7 +12,9 @@ from .compilation import glue, kernel
 from .numerics import exp, expit, expm1, in_precision_of
 from .rows import exp_of_rows, sum_beside_one, sum_of
 
-__all__ = ["fill_losses", "focal", "log_loss", "quantiles", "weigh"]
+__all__ = [
+    *("fill_in", "fill_losses", "focal", "leave_out", "log_loss", "quantiles", "weigh"),
+]
 
 
 @kernel
@@ -99,6 +101,25 @@ def by_gaps(z, delta, central):
 def fill_losses(rules, target, z, delta):
     """Turn the targets into the losses of single outputs; fill delta."""
     call_on_rows(rules.loss, (target, z, delta), rules.loss_numbers)
+
+
+@glue
+def fill_in(target):
+    """Put a number that every loss takes in the place of targets that are missing."""
+    one = type(target[0, 0])(1)
+    for i in range(target.shape[0]):
+        for k in range(target.shape[1]):
+            target[i, k] = one if target[i, k] != target[i, k] else target[i, k]
+
+
+@glue
+def leave_out(target, batch, losses, delta):
+    """Fill losses and delta with 0 for what is missing in the rows of the batch."""
+    zero = type(delta[0, 0])(0)
+    for i in range(len(batch)):
+        for k in range(delta.shape[1]):
+            if target[batch[i], k] != target[batch[i], k]:
+                losses[i, k] = delta[i, k] = zero
 
 
 @kernel

@@ -111,6 +111,7 @@ class Rules(NamedTuple):
     clip_norm: float  # infinite: no clipping
     orientation: float  # of the convention's signals, 1 or -1
     dropout_seed: int
+    ignores_missing: int  # 1 where a target that is NaN costs nothing
 
 
 class Rows(NamedTuple):
@@ -300,5 +301,6 @@ def _translate_rules(plan, state, functions):
         clip_norm=float(np.inf if plan.clip_norm is None else plan.clip_norm),
         orientation=float(plan.objective.convention.orient(np.ones(1))[0]),
         dropout_seed=state.dropout_seed or 0,
+        ignores_missing=int(plan.objective.ignores_missing),
     )
     return _met_before(rules)
