@@ -39,20 +39,21 @@ def typeset_docstring(lines):
 
 
 def typeset_tables(text):
-    """Set the formulas of the tables of a page, and its widest column last."""
-    lines, titles = [], []
-    for line in text.split("\n"):
-        if not line.startswith("|"):
-            titles = []
-        else:
+    """Set the formulas of the tables of a page, the widest column in a table of its own."""
+    lines, titles, apart = [], [], []
+    for line in [*text.split("\n"), ""]:
+        if line.startswith("|"):
             cells = line[1:-1].split("|")
             titles = titles or [cell.strip() for cell in cells]
             cells = [_adapted(*each) for each in zip(cells, titles, strict=True)]
             if WIDEST in titles:
-                cells.append(cells.pop(titles.index(WIDEST)))
+                apart.append(f"|{cells[0]}|{cells.pop(titles.index(WIDEST))}|")
             line = f"|{'|'.join(cells)}|"
+        elif titles:
+            line = "\n".join(["", *apart, line])
+            titles, apart = [], []
         lines.append(line)
-    return "\n".join(lines)
+    return "\n".join(lines[:-1])
 
 
 def _adapted(cell, title):

@@ -1,6 +1,6 @@
 """
 A network that keeps learning gets over a change of the data
-==========================================================
+============================================================
 
 Digits arrive in chunks of 50, and halfway the scanner is turned on its side. A network
 that was trained once fails from then on. One that goes on with `partial_fit` fails at
