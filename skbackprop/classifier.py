@@ -37,8 +37,8 @@ __all__ = ["BackpropClassifier"]
 class BackpropClassifier(ClassifierMixin, BaseBackprop):
     """A feed-forward neural network classifier trained by backpropagation.
 
-    It takes the parameters of scikit-learn's ``MLPClassifier`` and gives the same
-    numbers; the differences are listed in the migration guide.
+    It has the parameters of scikit-learn's ``MLPClassifier`` and gives the same
+    numbers. The migration guide lists the differences.
 
     Parameters
     ----------
@@ -49,47 +49,48 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     activation : str, object or sequence of them, default="relu"
         Activation of the hidden units: "identity", "logistic" (or "sigmoid"), "tanh",
         "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", or an
-        object that follows :class:`skbackprop.activations.Activation`; a sequence gives
+        object that follows :class:`skbackprop.activations.Activation`. A sequence has
         one per hidden layer.
 
     loss : {"log_loss", "squared_error", "focal"} or object, default="log_loss"
-        What is minimised. "log_loss" has logistic outputs for two classes and for
-        multilabel targets, softmax outputs otherwise. "squared_error" is half the sum
-        of squares over one sigmoid output per class (two for two classes);
-        `predict_proba` divides by their sum. "focal" is a log loss in which rows that are
-        classified well count less. An object follows
+        The loss to minimise. "log_loss" has logistic outputs for two classes and for
+        multilabel targets, and softmax outputs otherwise. "squared_error" is half the
+        sum of squares over one sigmoid output per class (two for two classes);
+        `predict_proba` divides by their sum. "focal" is a log loss in which rows that
+        are classified well count less. An object follows
         :class:`skbackprop.losses.Loss`.
 
     error_convention : str, default="output_minus_target"
-        "output_minus_target" or "target_minus_output": which way the error of an output
-        is subtracted, and with it whether weight updates are subtracted or added. It
-        changes the sign of every signal that is passed back and no result: the weights
-        are the same bit for bit.
+        "output_minus_target" or "target_minus_output": how the error of an output is
+        defined, and so whether weight updates are subtracted or added. It changes the
+        sign of everything that is passed back, but no result: the weights are the same
+        bit for bit.
 
     solver : str or object, default="adam"
         The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
         "nadam", "rmsprop", "adagrad", "lion", "rprop" (always all rows in one batch), or
         "lbfgs", which minimises over all rows at once, or "lm" (Levenberg-Marquardt),
         which does so for squared errors of at most 4000 parameters. An object follows
-        :class:`skbackprop.optimizers.Optimizer`; its own parameters then count instead
-        of `momentum`, `beta_1` and so on.
+        :class:`skbackprop.optimizers.Optimizer`, and its own parameters are used
+        instead of `momentum`, `beta_1` and so on.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2 * sum(weights ** 2) / n`` with n the
         number of rows of the batch (the sum of their sample weights).
 
     batch_size : int or "auto", default="auto"
-        Rows used for one step, at most the number of rows. "auto" is min(200, n_samples).
+        Number of rows used for one step, at most all of them. "auto" is min(200,
+        n_samples).
 
     learning_rate : float, str or object, default="constant"
-        A float is the learning rate itself and wins over `learning_rate_init`. A name
-        is a schedule that starts from `learning_rate_init`, for every stochastic solver:
+        A float is the learning rate itself and replaces `learning_rate_init`. A name is
+        a schedule that starts from `learning_rate_init`, for every stochastic solver:
 
-        - "constant" stays there;
+        - "constant" does not change;
         - "invscaling" is ``learning_rate_init / (samples seen + 1) ** power_t``,
           changed after each epoch;
         - "adaptive" divides by 5 whenever there was no improvement of `tol` for more
-          than `n_iter_no_change` epochs, and stops at a rate of 1e-6 or less.
+        than `n_iter_no_change` epochs, and training stops at a rate of 1e-6 or less.
 
         - "exponential", "step", "cosine", "one_cycle", "warmup" and "plateau" are the
           schedules of :mod:`skbackprop.schedules` with their defaults; those that need
@@ -98,56 +99,61 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         An object follows :class:`skbackprop.schedules.Schedule`.
 
     learning_rate_init : float, default=0.001
-        The learning rate that schedules start from.
+        The learning rate at which schedules start.
 
     power_t : float, default=0.5
         Exponent of the "invscaling" schedule.
 
     max_iter : int, default=200
-        Largest number of epochs of one call of `fit` (of iterations for "lbfgs" and "lm").
+        Largest number of epochs in one call of `fit` (of iterations for "lbfgs" and
+        "lm").
 
     shuffle : bool, default=True
-        Whether the rows are put in a new order before each epoch.
+        Whether to shuffle the rows before each epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the first weights, the validation rows and the order of the rows.
+        Determines the initial weights, the validation rows and the order of the rows.
+        Pass an int for results that you can reproduce.
 
     tol : float, default=1e-4
-        Smallest improvement of the training loss (of the validation score when
-        `early_stopping` is on) that counts as one. Gradient tolerance of "lbfgs" and "lm".
+        Smallest improvement of the training loss (with `early_stopping`, of the
+        validation score) that counts. For "lbfgs" and "lm" the tolerance of the
+        gradient.
 
     verbose : bool or int, default=False
         True prints a line per epoch; an int n > 1 prints the first and every n-th.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last call ended: weights, memory of the
-        solver, step count, schedule, random stream and order of the rows, so that two
-        calls of 5 epochs equal one of 10. With "lbfgs" and "lm" only the weights are kept.
-        With other data the weights are kept, and what was measured on the former
+        Whether `fit` continues where the last call ended, with the same weights, memory
+        of the solver, step count, schedule, random stream and order of the rows, so
+        that two calls of 5 epochs equal one of 10. With "lbfgs" and "lm" only the
+        weights are kept. If the data differ, the weights are kept, and what was
+        measured on the old
         data (best loss or score, epochs without improvement, a lowered learning rate)
-        begins anew. Data are the same if they have the same shape and dtype, and the
-        same values in some thousand rows spread evenly over targets and weights, and in
-        rows of X of about 16,000 elements together; so are validation rows.
+        is reset. Data count as the same if they have the same shape and dtype, and the
+        same values in a few thousand rows spread evenly over targets and weights, and
+        in rows of X of about 16,000 elements together. The same holds for validation
+        rows.
 
     momentum : float, default=0.9
-        Factor on the previous weight update, for "sgd". From 0 to 1.
+        Factor on the previous weight update, for "sgd", between 0 and 1.
 
     nesterovs_momentum : bool, default=True
         Whether momentum looks one step ahead, for "sgd".
 
     early_stopping : bool, default=False
-        Whether to set `validation_fraction` of the rows aside, to stop when the score
-        on them no longer improves, and to keep the weights of the best score. "lbfgs"
-        and "lm" do so only with validation rows that are passed to `fit`.
+        Whether to set `validation_fraction` of the rows aside, stop when the score on
+        them no longer improves, and keep the weights with the best score. With "lbfgs"
+        and "lm" this needs validation rows that you pass to `fit`.
 
     validation_fraction : float, default=0.1
         Fraction of the rows that `early_stopping` sets aside; at least one row per class,
         and two in all.
 
     validation_rows : {"random", "last"}, default="random"
-        Which rows `early_stopping` sets aside: random ones, with the classes in proportion,
-        or the last ones, for rows that are ordered by time, where random ones would be
-        neighbours of those that train.
+        Which rows `early_stopping` sets aside: random ones, with the classes in
+        proportion, or the last ones. Use "last" if the rows are ordered by time,
+        because random ones would be neighbours of training rows.
 
     beta_1 : float, default=0.9
         Decay of the first moment of "adam", "adamw" and "nadam", in [0, 1).
@@ -160,53 +166,57 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         squares of "rmsprop" and "adagrad".
 
     n_iter_no_change : int or inf, default=10
-        Patience: epochs without an improvement of `tol` that are tolerated.
+        Patience: training stops when there was no improvement of `tol` for more than
+        this number of epochs.
 
     max_fun : int, default=15000
         Largest number of evaluations of the objective for "lbfgs".
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss; scores do not know of them. "balanced" gives
-        every class the same total weight, sample weights counted. Only their ratios
-        matter: they are divided by their mean over all rows (in `partial_fit` over those
-        of `fit` and all chunks since), and so act in batches of any size. With all rows
-        in one batch that is the same as such a `sample_weight`.
+        Weights of the classes in the loss; scores do not use them. "balanced" gives
+        every class the same total weight, sample weights included. Only their ratios
+        matter, because they are divided by their mean over all rows (in `partial_fit`
+        over those of `fit` and all chunks since). So they work in batches of any size.
+        With all rows in one batch they are equivalent to such a `sample_weight`.
 
     dropout : float or sequence of float, default=0.0
-        Fraction of the units of each hidden layer that is silenced in every training
-        step, while the rest is scaled up; one for all hidden layers or one for each.
-        Prediction uses all units. Not for "lbfgs" and "lm".
+        Fraction of the units of each hidden layer that are switched off in every
+        training step, while the others are scaled up: one for all hidden layers, or one
+        for each. Predictions use all units. Not for "lbfgs" and "lm".
 
     initializer : str or object, default="glorot_uniform"
-        How weights start: "glorot_uniform" (scikit-learn's), "glorot_normal",
+        How to initialize the weights: "glorot_uniform" (as scikit-learn),
+        "glorot_normal",
         "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "uniform", "normal",
         "orthogonal", "zeros", or an object that follows
         :class:`skbackprop.initializers.Initializer`, such as
         ``GivenWeights(coefs, intercepts)``.
 
     scoring : str, callable or None, default=None
-        What validation rows are scored with: None (accuracy), "loss" (minus the loss), a
-        scorer's name or a callable ``scorer(estimator, X, y)``, which also gets
-        `sample_weight` where validation rows have weights.
+        How to score validation rows: None (accuracy), "loss" (minus the loss), the name
+        of a scorer or a callable ``scorer(estimator, X, y)``, which also gets
+        `sample_weight` if validation rows have weights.
 
     clip_norm : float or None, default=None
-        Largest Euclidean norm of the objective's gradient, which is scaled down to it
-        before the solver sees it. Not for "lbfgs" and "lm".
+        Largest Euclidean norm of the gradient of the objective. A larger gradient is
+        scaled down before the solver uses it. Not for "lbfgs" and "lm".
 
     target_loss : float or None, default=None
-        Training stops as soon as an entry of `loss_curve_` is at or below it.
+        Training stops as soon as `loss_` is at or below this value.
 
     averaging : {"ema", "swa"}, object or None, default=None
-        Lets an average of the weights at the ends of epochs predict, which early stopping
-        then watches: "ema" is an exponential moving one, "swa" the mean of the last
-        quarter of `max_iter` epochs. Training goes on from the weights themselves, to
-        which `loss_curve_` belongs. A call of `partial_fit` is an epoch. An object
-        follows :class:`skbackprop.averaging.Averaging`. Not for "lbfgs" and "lm".
+        Whether to predict with an average of the weights at the ends of epochs: "ema"
+        is an exponential moving average, "swa" the mean over the last quarter of
+        `max_iter` epochs. Early stopping watches the average. Training continues from
+        the weights themselves, and `loss_curve_` is theirs. A call of `partial_fit` is
+        an epoch. An object follows :class:`skbackprop.averaging.Averaging`. Not for
+        "lbfgs" and "lm".
 
     max_time : float or None, default=None
-        Seconds after which `fit` stops, at the end of the epoch under way, with a warning
-        as for `max_iter`. Compiling is not counted. With `warm_start` each call has as
-        many, and the next goes on exactly. Results then depend on the machine.
+        Number of seconds after which `fit` stops, at the end of the current epoch, with
+        a warning as for `max_iter`. Compiling is not counted. With `warm_start` each
+        call has this many, and the next continues exactly. Results then depend on the
+        speed of the machine.
 
     missing_targets : {"error", "ignore"}, default="error"
         What NaN in y means. "ignore": not measured, for a multilabel y; it is
@@ -214,14 +224,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         columns without any value are refused, and so is NaN in a single column.
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
-        What runs the epochs. "numpy" is always there. "numba" compiles a whole epoch and
-        gives the same numbers to rounding; it needs ``pip install "numba>=0.60"``,
-        takes dense X and the rules of this package, and compiles once per machine, which
-        takes the better part of a minute. "auto" takes it for a training that is long
-        enough to gain from it, judged by the shapes of data and network and by `max_iter`,
-        and stays with its choice when training goes on; where it cannot run, NumPy trains.
-        An object follows :class:`skbackprop.engines.Engine`;
-        :class:`skbackprop.engines.MPIEngine` trains with other processes.
+        What runs the epochs. "numpy" is always available. "numba" compiles a whole
+        epoch and gives the same numbers up to rounding. It needs ``pip install
+        "numba>=0.60"`` and dense X, and the first fit on a machine takes longer because
+        of compiling. "auto" uses it if the training is long enough to gain from it,
+        judged by the shapes of data and network and by `max_iter`, and keeps its choice
+        when training continues; if it cannot run, "auto" uses NumPy. An object follows
+        :class:`skbackprop.engines.Engine`; :class:`skbackprop.engines.MPIEngine` trains
+        with other processes.
 
     Attributes
     ----------
@@ -229,16 +239,17 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         The class labels, in the order of the columns of `predict_proba`.
 
     coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Weights, layer by layer, as they predict. Writing to them changes the network.
+        Weights of each layer, as used by `predict`. Writing to them changes the
+        network.
 
     intercepts_ : list of ndarray of shape (n_units,)
-        Biases, layer by layer, as they predict. Writing to them changes the network.
+        Biases of each layer, as used by `predict`. Writing to them changes the network.
 
     loss_ : float
         Objective (loss plus penalty) of the last epoch.
 
     best_loss_ : float or None
-        Smallest objective of an epoch; None when `early_stopping` is on.
+        Smallest objective of an epoch; None with `early_stopping`.
 
     loss_curve_ : list of float
         Objective of every epoch (of every iteration for "lbfgs" and "lm").
@@ -257,12 +268,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         The largest of `validation_scores_`.
 
     best_iter_ : int or None
-        The epoch of the best validation score with `early_stopping`, whose weights
-        predict; without, that of `best_loss_`. Counted from 1 over the whole training, as
-        the curves are. None before an epoch.
+        With `early_stopping` the epoch of the best validation score, whose weights
+        `predict` uses; otherwise the epoch of `best_loss_`. Counted from 1 over the
+        whole training, like the curves. None before the first epoch.
 
     n_iter_ : int
-        Number of epochs of the last `fit`; after `partial_fit` of the whole training.
+        Number of epochs of the last `fit`; after `partial_fit`, of the whole training.
 
     t_ : int
         Number of samples seen by a stochastic solver, over the whole training.
@@ -280,7 +291,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Number of columns of X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it had names that are all strings.
+        Names of the columns of X, if all of them are strings.
 
     See Also
     --------
@@ -288,7 +299,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     Notes
     -----
-    A failed `fit` or `partial_fit` leaves an estimator that was fitted before as it was.
+    If `fit` or `partial_fit` raises an error, the estimator is as it was before.
 
     References
     ----------
@@ -309,7 +320,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     >>> clf.predict(X[[0, 50, 100]])
     array([0, 1, 2])
 
-    A learning rate can be a number, and the textbook's sign a parameter:
+    The learning rate can be a number, and you can choose the sign convention of your
+    textbook:
 
     >>> clf = BackpropClassifier(
     ...     (8,), "tanh", learning_rate=0.05, error_convention="target_minus_output",
@@ -414,18 +426,20 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows to learn from. float32 stays float32, everything else becomes float64.
+            The training rows. float32 stays float32; everything else is converted to
+            float64.
 
         y : array-like of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
             The class labels, strings or numbers; a 0/1 array of several columns, dense or
             sparse, gives a multilabel classifier, where any positive number means yes.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How much each row counts; not negative. None: all the same.
+            How much each row counts, not negative. With None, all rows count the same.
 
         X_val : {array-like, sparse matrix} of shape (n_validation, n_features) or None
-            Rows that are never trained on. With `early_stopping` they are what is
-            watched, and no row of X is set aside; without, they are only recorded.
+            Rows that are never trained on. With `early_stopping` they decide when to
+            stop, and no row of X is set aside. Without it, their loss and score are
+            only recorded.
 
         y_val : array-like like y or None
             The targets of `X_val`.
@@ -441,8 +455,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Raises
         ------
         ValueError
-            For a parameter, X, y or sample_weight that cannot be used, and when the
-            training diverges.
+            If a parameter, X, y or sample_weight is invalid, or if training diverges.
         """
         return self._train_copy(Call(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
@@ -454,7 +467,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train one epoch on a chunk of rows, going on exactly from the last call.
+        """Train one epoch on a chunk of rows, continuing exactly from the last call.
 
         Parameters
         ----------
@@ -466,10 +479,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             sparse, gives a multilabel classifier, where any positive number means yes.
 
         classes : array-like of shape (n_classes,) or None, default=None
-            All class labels that will ever come, each once; needed in the first call.
+            All class labels that may occur in any chunk, each once. Required in the
+            first call.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How much each row counts; not negative. None: all the same.
+            How much each row counts, not negative. With None, all rows count the same.
 
         Returns
         -------
@@ -483,8 +497,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         ValueError
             As in `fit`, for unknown classes, for `classes` that may be meant as
             `sample_weight` (the third argument in scikit-learn's MLPClassifier since 1.7),
-            if `early_stopping` is on, and if the
-            network cannot go on with this chunk because its shape changed.
+            if `early_stopping` is on, and if the network cannot continue with this
+            chunk because its shape changed.
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -528,8 +542,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The most probable class of each row; every label with a probability above
-            one half for a multilabel classifier.
+            The most probable class of each row. For a multilabel classifier, every
+            label with a probability above one half.
         """
         output = self._output(X)
         return self._labels.decode(output)
@@ -546,8 +560,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         -------
         proba : ndarray of shape (n_samples, n_classes)
             One column per class in the order of `classes_`; rows sum to one. For a
-            multilabel classifier the probability of each label, below 1. At least the
-            smallest normal number of the precision, so that the logarithm is finite.
+            multilabel classifier, the probability of each label, below 1. All are at
+            least the smallest normal number of the precision, so that their logarithm
+            is finite.
         """
         objective, z = self._net_output(X)
         return self._labels.probabilities(objective, z)
@@ -563,8 +578,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes)
-            The logarithms of `predict_proba`. Where the loss is a log loss they come from
-            the net inputs, and are exact where a probability has rounded to 1.
+            The logarithms of `predict_proba`. With a log loss they are computed from
+            the net inputs, so they are exact where a probability rounds to 1.
         """
         objective, z = self._net_output(X)
         return self._labels.log_probabilities(objective, z)
@@ -579,7 +594,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         multilabel: bool = False,
         **parameters: Any,
     ) -> Self:
-        """Make a classifier from weights, without fitting.
+        """Create a classifier from weights, without fitting.
 
         Parameters
         ----------
@@ -597,7 +612,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             Whether the outputs are independent labels.
 
         **parameters
-            Constructor parameters; `hidden_layer_sizes` is read off the weights.
+            Constructor parameters, except `hidden_layer_sizes`, which follows from the
+            weights.
 
         Returns
         -------

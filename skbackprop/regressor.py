@@ -63,8 +63,8 @@ def _instead(estimator, attribute, call):
 class BackpropRegressor(RegressorMixin, BaseBackprop):
     """A feed-forward neural network regressor trained by backpropagation.
 
-    It takes the parameters of scikit-learn's ``MLPRegressor`` and gives the same
-    numbers; the differences are listed in the migration guide.
+    It has the parameters of scikit-learn's ``MLPRegressor`` and gives the same numbers.
+    The migration guide lists the differences.
 
     Parameters
     ----------
@@ -75,49 +75,51 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     activation : str, object or sequence of them, default="relu"
         Activation of the hidden units: "identity", "logistic" (or "sigmoid"), "tanh",
         "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", or an
-        object that follows :class:`skbackprop.activations.Activation`; a sequence gives
+        object that follows :class:`skbackprop.activations.Activation`. A sequence has
         one per hidden layer.
 
     loss : str or object, default="squared_error"
-        What is minimised. "squared_error" is half the sum of squares over the outputs;
+        The loss to minimise. "squared_error" is half the sum of squares over the
+        outputs;
         "poisson" and "gamma" are half deviances with exponential outputs, for targets
         that are not negative (positive); "absolute_error", "huber", "quantile" (the
         median; ``Quantile(quantile=0.9)`` for another) and "log_cosh" are robust to
         outliers. "quantiles" estimates several quantiles at once, "gaussian" and
-        "student_t" a distribution, by several outputs for each target: `predict` and
-        `score` go by the central one, `predict_quantiles` or `predict_distribution` by
-        all. An object follows :class:`skbackprop.losses.Loss`.
+        "student_t" a distribution, with several outputs for each target: `predict` and
+        `score` use the central one, `predict_quantiles` or `predict_distribution` all
+        of them. An object follows :class:`skbackprop.losses.Loss`.
 
     error_convention : str, default="output_minus_target"
-        "output_minus_target" or "target_minus_output": which way the error of an output
-        is subtracted, and with it whether weight updates are subtracted or added. It
-        changes the sign of every signal that is passed back and no result: the weights
-        are the same bit for bit.
+        "output_minus_target" or "target_minus_output": how the error of an output is
+        defined, and so whether weight updates are subtracted or added. It changes the
+        sign of everything that is passed back, but no result: the weights are the same
+        bit for bit.
 
     solver : str or object, default="adam"
         The rule that turns the gradient into a weight update: "adam", "sgd", "adamw",
         "nadam", "rmsprop", "adagrad", "lion", "rprop" (always all rows in one batch), or
         "lbfgs", which minimises over all rows at once, or "lm" (Levenberg-Marquardt),
         which does so for squared errors of at most 4000 parameters. An object follows
-        :class:`skbackprop.optimizers.Optimizer`; its own parameters then count instead
-        of `momentum`, `beta_1` and so on.
+        :class:`skbackprop.optimizers.Optimizer`, and its own parameters are used
+        instead of `momentum`, `beta_1` and so on.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2 * sum(weights ** 2) / n`` with n the
         number of rows of the batch (the sum of their sample weights).
 
     batch_size : int or "auto", default="auto"
-        Rows used for one step, at most the number of rows. "auto" is min(200, n_samples).
+        Number of rows used for one step, at most all of them. "auto" is min(200,
+        n_samples).
 
     learning_rate : float, str or object, default="constant"
-        A float is the learning rate itself and wins over `learning_rate_init`. A name
-        is a schedule that starts from `learning_rate_init`, for every stochastic solver:
+        A float is the learning rate itself and replaces `learning_rate_init`. A name is
+        a schedule that starts from `learning_rate_init`, for every stochastic solver:
 
-        - "constant" stays there;
+        - "constant" does not change;
         - "invscaling" is ``learning_rate_init / (samples seen + 1) ** power_t``,
           changed after each epoch;
         - "adaptive" divides by 5 whenever there was no improvement of `tol` for more
-          than `n_iter_no_change` epochs, and stops at a rate of 1e-6 or less.
+        than `n_iter_no_change` epochs, and training stops at a rate of 1e-6 or less.
 
         - "exponential", "step", "cosine", "one_cycle", "warmup" and "plateau" are the
           schedules of :mod:`skbackprop.schedules` with their defaults; those that need
@@ -126,54 +128,60 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         An object follows :class:`skbackprop.schedules.Schedule`.
 
     learning_rate_init : float, default=0.001
-        The learning rate that schedules start from.
+        The learning rate at which schedules start.
 
     power_t : float, default=0.5
         Exponent of the "invscaling" schedule.
 
     max_iter : int, default=200
-        Largest number of epochs of one call of `fit` (of iterations for "lbfgs" and "lm").
+        Largest number of epochs in one call of `fit` (of iterations for "lbfgs" and
+        "lm").
 
     shuffle : bool, default=True
-        Whether the rows are put in a new order before each epoch.
+        Whether to shuffle the rows before each epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the first weights, the validation rows and the order of the rows.
+        Determines the initial weights, the validation rows and the order of the rows.
+        Pass an int for results that you can reproduce.
 
     tol : float, default=1e-4
-        Smallest improvement of the training loss (of the validation score when
-        `early_stopping` is on) that counts as one. Gradient tolerance of "lbfgs" and "lm".
+        Smallest improvement of the training loss (with `early_stopping`, of the
+        validation score) that counts. For "lbfgs" and "lm" the tolerance of the
+        gradient.
 
     verbose : bool or int, default=False
         True prints a line per epoch; an int n > 1 prints the first and every n-th.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last call ended: weights, memory of the
-        solver, step count, schedule, random stream and order of the rows, so that two
-        calls of 5 epochs equal one of 10. With "lbfgs" and "lm" only the weights are kept.
-        With other data the weights are kept, and what was measured on the former
+        Whether `fit` continues where the last call ended, with the same weights, memory
+        of the solver, step count, schedule, random stream and order of the rows, so
+        that two calls of 5 epochs equal one of 10. With "lbfgs" and "lm" only the
+        weights are kept. If the data differ, the weights are kept, and what was
+        measured on the old
         data (best loss or score, epochs without improvement, a lowered learning rate)
-        begins anew. Data are the same if they have the same shape and dtype, and the
-        same values in some thousand rows spread evenly over targets and weights, and in
-        rows of X of about 16,000 elements together; so are validation rows.
+        is reset. Data count as the same if they have the same shape and dtype, and the
+        same values in a few thousand rows spread evenly over targets and weights, and
+        in rows of X of about 16,000 elements together. The same holds for validation
+        rows.
 
     momentum : float, default=0.9
-        Factor on the previous weight update, for "sgd". From 0 to 1.
+        Factor on the previous weight update, for "sgd", between 0 and 1.
 
     nesterovs_momentum : bool, default=True
         Whether momentum looks one step ahead, for "sgd".
 
     early_stopping : bool, default=False
-        Whether to set `validation_fraction` of the rows aside, to stop when the score
-        on them no longer improves, and to keep the weights of the best score. "lbfgs"
-        and "lm" do so only with validation rows that are passed to `fit`.
+        Whether to set `validation_fraction` of the rows aside, stop when the score on
+        them no longer improves, and keep the weights with the best score. With "lbfgs"
+        and "lm" this needs validation rows that you pass to `fit`.
 
     validation_fraction : float, default=0.1
         Fraction of the rows that `early_stopping` sets aside; two rows at least.
 
     validation_rows : {"random", "last"}, default="random"
-        Which rows `early_stopping` sets aside: random ones, or the last ones, for rows that
-        are ordered by time, where random ones would be neighbours of those that train.
+        Which rows `early_stopping` sets aside: random ones or the last ones. Use "last"
+        if the rows are ordered by time, because random ones would be neighbours of
+        training rows.
 
     beta_1 : float, default=0.9
         Decay of the first moment of "adam", "adamw" and "nadam", in [0, 1).
@@ -186,46 +194,50 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         squares of "rmsprop" and "adagrad".
 
     n_iter_no_change : int or inf, default=10
-        Patience: epochs without an improvement of `tol` that are tolerated.
+        Patience: training stops when there was no improvement of `tol` for more than
+        this number of epochs.
 
     max_fun : int, default=15000
         Largest number of evaluations of the objective for "lbfgs".
 
     dropout : float or sequence of float, default=0.0
-        Fraction of the units of each hidden layer that is silenced in every training
-        step, while the rest is scaled up; one for all hidden layers or one for each.
-        Prediction uses all units. Not for "lbfgs" and "lm".
+        Fraction of the units of each hidden layer that are switched off in every
+        training step, while the others are scaled up: one for all hidden layers, or one
+        for each. Predictions use all units. Not for "lbfgs" and "lm".
 
     initializer : str or object, default="glorot_uniform"
-        How weights start: "glorot_uniform" (scikit-learn's), "glorot_normal",
+        How to initialize the weights: "glorot_uniform" (as scikit-learn),
+        "glorot_normal",
         "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "uniform", "normal",
         "orthogonal", "zeros", or an object that follows
         :class:`skbackprop.initializers.Initializer`, such as
         ``GivenWeights(coefs, intercepts)``.
 
     scoring : str, callable or None, default=None
-        What validation rows are scored with: None (R2), "loss" (minus the loss), a
-        scorer's name or a callable ``scorer(estimator, X, y)``, which also gets
-        `sample_weight` where validation rows have weights.
+        How to score validation rows: None (R2), "loss" (minus the loss), the name of a
+        scorer or a callable ``scorer(estimator, X, y)``, which also gets
+        `sample_weight` if validation rows have weights.
 
     clip_norm : float or None, default=None
-        Largest Euclidean norm of the objective's gradient, which is scaled down to it
-        before the solver sees it. Not for "lbfgs" and "lm".
+        Largest Euclidean norm of the gradient of the objective. A larger gradient is
+        scaled down before the solver uses it. Not for "lbfgs" and "lm".
 
     target_loss : float or None, default=None
-        Training stops as soon as an entry of `loss_curve_` is at or below it.
+        Training stops as soon as `loss_` is at or below this value.
 
     averaging : {"ema", "swa"}, object or None, default=None
-        Lets an average of the weights at the ends of epochs predict, which early stopping
-        then watches: "ema" is an exponential moving one, "swa" the mean of the last
-        quarter of `max_iter` epochs. Training goes on from the weights themselves, to
-        which `loss_curve_` belongs. A call of `partial_fit` is an epoch. An object
-        follows :class:`skbackprop.averaging.Averaging`. Not for "lbfgs" and "lm".
+        Whether to predict with an average of the weights at the ends of epochs: "ema"
+        is an exponential moving average, "swa" the mean over the last quarter of
+        `max_iter` epochs. Early stopping watches the average. Training continues from
+        the weights themselves, and `loss_curve_` is theirs. A call of `partial_fit` is
+        an epoch. An object follows :class:`skbackprop.averaging.Averaging`. Not for
+        "lbfgs" and "lm".
 
     max_time : float or None, default=None
-        Seconds after which `fit` stops, at the end of the epoch under way, with a warning
-        as for `max_iter`. Compiling is not counted. With `warm_start` each call has as
-        many, and the next goes on exactly. Results then depend on the machine.
+        Number of seconds after which `fit` stops, at the end of the current epoch, with
+        a warning as for `max_iter`. Compiling is not counted. With `warm_start` each
+        call has this many, and the next continues exactly. Results then depend on the
+        speed of the machine.
 
     missing_targets : {"error", "ignore"}, default="error"
         What NaN in y means. "ignore": not measured, for a y of several outputs; it is
@@ -233,28 +245,29 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         columns without any value are refused, and so is NaN in a single column.
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
-        What runs the epochs. "numpy" is always there. "numba" compiles a whole epoch and
-        gives the same numbers to rounding; it needs ``pip install "numba>=0.60"``,
-        takes dense X and the rules of this package, and compiles once per machine, which
-        takes the better part of a minute. "auto" takes it for a training that is long
-        enough to gain from it, judged by the shapes of data and network and by `max_iter`,
-        and stays with its choice when training goes on; where it cannot run, NumPy trains.
-        An object follows :class:`skbackprop.engines.Engine`;
-        :class:`skbackprop.engines.MPIEngine` trains with other processes.
+        What runs the epochs. "numpy" is always available. "numba" compiles a whole
+        epoch and gives the same numbers up to rounding. It needs ``pip install
+        "numba>=0.60"`` and dense X, and the first fit on a machine takes longer because
+        of compiling. "auto" uses it if the training is long enough to gain from it,
+        judged by the shapes of data and network and by `max_iter`, and keeps its choice
+        when training continues; if it cannot run, "auto" uses NumPy. An object follows
+        :class:`skbackprop.engines.Engine`; :class:`skbackprop.engines.MPIEngine` trains
+        with other processes.
 
     Attributes
     ----------
     coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Weights, layer by layer, as they predict. Writing to them changes the network.
+        Weights of each layer, as used by `predict`. Writing to them changes the
+        network.
 
     intercepts_ : list of ndarray of shape (n_units,)
-        Biases, layer by layer, as they predict. Writing to them changes the network.
+        Biases of each layer, as used by `predict`. Writing to them changes the network.
 
     loss_ : float
         Objective (loss plus penalty) of the last epoch.
 
     best_loss_ : float or None
-        Smallest objective of an epoch; None when `early_stopping` is on.
+        Smallest objective of an epoch; None with `early_stopping`.
 
     loss_curve_ : list of float
         Objective of every epoch (of every iteration for "lbfgs" and "lm").
@@ -273,12 +286,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         The largest of `validation_scores_`.
 
     best_iter_ : int or None
-        The epoch of the best validation score with `early_stopping`, whose weights
-        predict; without, that of `best_loss_`. Counted from 1 over the whole training, as
-        the curves are. None before an epoch.
+        With `early_stopping` the epoch of the best validation score, whose weights
+        `predict` uses; otherwise the epoch of `best_loss_`. Counted from 1 over the
+        whole training, like the curves. None before the first epoch.
 
     n_iter_ : int
-        Number of epochs of the last `fit`; after `partial_fit` of the whole training.
+        Number of epochs of the last `fit`; after `partial_fit`, of the whole training.
 
     t_ : int
         Number of samples seen by a stochastic solver, over the whole training.
@@ -296,7 +309,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Number of columns of X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it had names that are all strings.
+        Names of the columns of X, if all of them are strings.
 
     See Also
     --------
@@ -304,7 +317,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     Notes
     -----
-    A failed `fit` or `partial_fit` leaves an estimator that was fitted before as it was.
+    If `fit` or `partial_fit` raises an error, the estimator is as it was before.
 
     References
     ----------
@@ -420,17 +433,19 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows to learn from. float32 stays float32, everything else becomes float64.
+            The training rows. float32 stays float32; everything else is converted to
+            float64.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How much each row counts; not negative. None: all the same.
+            How much each row counts, not negative. With None, all rows count the same.
 
         X_val : {array-like, sparse matrix} of shape (n_validation, n_features) or None
-            Rows that are never trained on. With `early_stopping` they are what is
-            watched, and no row of X is set aside; without, they are only recorded.
+            Rows that are never trained on. With `early_stopping` they decide when to
+            stop, and no row of X is set aside. Without it, their loss and score are
+            only recorded.
 
         y_val : array-like like y or None
             The targets of `X_val`.
@@ -446,8 +461,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Raises
         ------
         ValueError
-            For a parameter, X, y or sample_weight that cannot be used, and when the
-            training diverges.
+            If a parameter, X, y or sample_weight is invalid, or if training diverges.
         """
         return self._train_copy(Call(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
@@ -455,7 +469,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     def partial_fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Train one epoch on a chunk of rows, going on exactly from the last call.
+        """Train one epoch on a chunk of rows, continuing exactly from the last call.
 
         Parameters
         ----------
@@ -466,7 +480,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             The target values.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How much each row counts; not negative. None: all the same.
+            How much each row counts, not negative. With None, all rows count the same.
 
         Returns
         -------
@@ -478,8 +492,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         AttributeError
             If `solver` is "lbfgs" or "lm".
         ValueError
-            As in `fit`, if `early_stopping` is on, and if the network cannot go on with
-            this chunk because its shape changed.
+            As in `fit`, if `early_stopping` is on, and if the network cannot continue
+            with this chunk because its shape changed.
         """
         return self._train_copy(Call(X, y, sample_weight, is_chunk=True))
 
@@ -609,7 +623,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         intercepts: Sequence[ArrayLike],
         **parameters: Any,
     ) -> Self:
-        """Make a regressor from weights, without fitting.
+        """Create a regressor from weights, without fitting.
 
         Parameters
         ----------
@@ -620,7 +634,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             Biases, layer by layer.
 
         **parameters
-            Constructor parameters; `hidden_layer_sizes` is read off the weights.
+            Constructor parameters, except `hidden_layer_sizes`, which follows from the
+            weights.
 
         Returns
         -------
