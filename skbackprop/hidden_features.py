@@ -63,7 +63,7 @@ class HiddenLayerTransformer(
         Number of columns of X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it had names that are all strings.
+        Names of the columns of X, if all of them are strings.
 
     See Also
     --------
@@ -161,7 +161,7 @@ class HiddenLayerTransformer(
 
     @property
     def feature_names_in_(self):
-        """Names of the columns of X, where it had names that are all strings."""
+        """Names of the columns of X, if all of them are strings."""
         return self._of_network("feature_names_in_")
 
     @property

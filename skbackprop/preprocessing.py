@@ -28,12 +28,12 @@ ROWS_AT_ONCE = 4096  # rows that are dense for a moment on the way to a sparse m
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     """Encode each numeric column by a bounded linear part and a piecewise-linear code.
 
-    A network learns a smooth function of a number easily and a step or a bend only
-    slowly, and one far value in a column disturbs it. After this encoding a bend at a
-    quantile is one weight, and no value is far.
+    Networks learn a smooth function of a number easily, but a step or a bend only
+    slowly, and a single outlier in a column disturbs them. After this encoding a bend
+    at a quantile is a single weight, and there are no outliers.
 
-    Each column is cut at its quantiles into bins with the edges ``b_0 < ... < b_T``. A
-    value x becomes
+    Each column is divided at its quantiles into bins with the edges ``b_0 < ... <
+    b_T``. A value x becomes
 
     - the linear part ``z / sqrt(1 + (z / 3) ** 2)`` with ``z = (x - mean) / std``: z near
       the mean, never beyond -3 and 3, and rising everywhere, outside the edges too;
@@ -44,24 +44,24 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_bins : int, default=24
-        Largest number of bins of a column; at least 1. Quantiles that coincide are one
-        edge, so that a column of few values has fewer bins.
+        Largest number of bins of a column, at least 1. A column with few distinct
+        values has fewer bins, because quantiles that coincide are one edge.
 
     linear : bool, default=True
-        Whether the linear part is put out. A column whose code would have one bin then
-        has no code, since its linear part says the same.
+        Whether to include the linear part. If so, a column whose code would have a
+        single bin has no code, because its linear part says the same.
 
     handle_missing : {"error", "zero"}, default="error"
-        What becomes of NaN. "error" raises ValueError. "zero" passes it as zeros, in the
-        linear part (where that is the mean) and in the code, and leaves it out of all
-        statistics; put an indicator beside it if it should be told from other values.
+        How to handle NaN. "error" raises a ValueError. "zero" encodes it as zeros, in
+        the linear part (where 0 is the mean) and in the code, and ignores it in all
+        statistics. Add an indicator column if the network should tell it from other
+        values.
 
     sparse_output : bool, default=False
-        Whether `transform` returns a CSR matrix. Codes are ones and zeros mostly.
+        Whether `transform` returns a CSR matrix. Codes are mostly ones and zeros.
 
     dtype : "float32", "float64", NumPy dtype or None, default=None
-        Precision of what is put out. None keeps that of X; what is neither becomes
-        float64.
+        Precision of the output. None keeps that of X; other types become float64.
 
     Attributes
     ----------
@@ -75,13 +75,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Standard deviation of each column; 0 for a constant one, whose linear part is 0.
 
     n_features_out_ : int
-        Number of columns that are put out.
+        Number of columns of the output.
 
     n_features_in_ : int
         Number of columns of X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it had names that are all strings.
+        Names of the columns of X, if all of them are strings.
 
     See Also
     --------
@@ -135,10 +135,10 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             The rows to learn from.
 
         y : None
-            Ignored; there because of scikit-learn's pipelines.
+            Ignored; present for compatibility with scikit-learn's pipelines.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How much each row counts; a row of weight 2 is a row that is there twice.
+            How much each row counts. A row of weight 2 counts like two equal rows.
 
         Returns
         -------
@@ -148,8 +148,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For a wrong parameter, for infinite values, for NaN unless `handle_missing` is
-            "zero", and for a column whose range float64 cannot hold.
+            If a parameter is invalid, for infinite values, for NaN unless
+            `handle_missing` is "zero", and for a column whose range float64 cannot
+            hold.
         """
         self._check_parameters()
         X = self._check_rows(X, reset=True)
@@ -176,8 +177,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         encoded : ndarray or CSR matrix of shape (n_samples, n_encoded_features)
-            The linear parts, column by column, then the codes, column by column; the names
-            are those of `get_feature_names_out`.
+            First the linear parts of all columns, then the codes of all columns, as
+            `get_feature_names_out` names them.
         """
         check_is_fitted(self)
         X = self._check_rows(X, reset=False)
@@ -193,12 +194,14 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the columns of X; None: those seen in `fit`, or "x0", "x1" and so on.
+            Names of the columns of X. None means those seen in `fit`, or "x0", "x1" and
+            so on.
 
         Returns
         -------
         names : ndarray of str objects
-            Of the linear part the name of its column, of bin t the name with "_bin<t>".
+            The name of a column for its linear part, and the name with "_bin<t>" for
+            bin t.
         """
         check_is_fitted(self)
         names = _input_names(self, input_features)

@@ -15,18 +15,18 @@ __all__ = ["ChunkReport", "train_on_chunks"]
 
 
 class ChunkReport(NamedTuple):
-    """What is known after a chunk; all counts begin with the first start.
+    """What is known after a chunk. All counts include earlier runs.
 
     Attributes
     ----------
     n_pass : int
-        The pass under way, from 1.
+        The current pass, counted from 1.
 
     n_chunk : int
-        Chunks of this pass that are done.
+        Number of chunks of this pass that are done.
 
     n_done : int
-        Chunks of all passes that are done.
+        Number of chunks of all passes that are done.
 
     loss : float
         The training loss of the chunk.
@@ -47,17 +47,18 @@ def train_on_chunks(
     checkpoint: str | os.PathLike | None = None,
     every: int = 1,
 ) -> Iterator[ChunkReport]:
-    """Call `partial_fit` chunk by chunk; go on from a checkpoint where there is one.
+    """Call `partial_fit` chunk by chunk, starting from a checkpoint if there is one.
 
-    A generator: training goes on as long as it is asked for reports. With a checkpoint
-    the process may be killed at any time. Started again with the same arguments, it goes
-    on after the last chunk that was saved and ends with the bits of a run that was never
-    killed.
+    This is a generator: training continues as long as you ask for reports. With a
+    checkpoint you may kill the process at any time. If you start it again with the same
+    arguments, it continues after the last chunk that was saved, and ends with the same
+    bits as a run that was never killed.
 
     Parameters
     ----------
     estimator : BackpropClassifier or BackpropRegressor
-        It is trained in place. When a checkpoint is found, it takes over what was learnt.
+        It is trained in place. If there is a checkpoint, it first takes over what was
+        learnt.
 
     read : callable
         `read(start)` returns the chunks of a pass from number `start` on (0 is the
@@ -65,22 +66,23 @@ def train_on_chunks(
         every run.
 
     n_passes : int, default=1
-        How often all chunks are gone through.
+        Number of passes over all chunks.
 
     classes : array-like of shape (n_classes,) or None, default=None
-        All class labels that will ever come; needed by classifiers.
+        All class labels that may occur in any chunk. Required for classifiers.
 
     checkpoint : path or None, default=None
-        The file for estimator and position, a pickle: load only your own. It is replaced
-        in one step, so that it is whole at any time. None: nothing is written.
+        The file for estimator and position, a pickle: load only your own. It is
+        replaced in one step, so it is complete at any time. With None nothing is
+        written.
 
     every : int, default=1
-        Save after so many chunks, and after each pass.
+        Save after this many chunks, and after each pass.
 
     Yields
     ------
     report : ChunkReport
-        After each chunk, when it is saved or not to be saved.
+        One after each chunk, once it is saved if it is to be saved.
 
     Raises
     ------

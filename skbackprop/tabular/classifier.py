@@ -26,74 +26,76 @@ __all__ = ["TabularClassifier"]
 class TabularClassifier(ClassifierMixin, BaseTabular):
     """A classifier for tables as they come: mixed columns, missing values, any scale.
 
-    Numbers are encoded piecewise linearly and categories one-hot; on that several networks
-    are trained, each stopped by rows of its own, and their probabilities averaged. The
-    defaults were chosen on many tables and seldom need a change.
+    Numbers are encoded piecewise linearly and categories one-hot. Then several networks
+    are trained, each is stopped early on its own held-out rows, and their probabilities
+    are averaged. The defaults were chosen on many tables and rarely need to be changed.
 
     Parameters
     ----------
     n_members : int, default=8
-        Number of networks that are averaged. The rows are cut into as many folds, and
-        each member is trained without its own fold and stopped by it. A single member has
-        a random tenth of the rows held out. Time grows in proportion; 4 are nearly as
-        good. There are never more members than rows.
+        Number of networks to average. The rows are split into the same number of folds,
+        and each member is trained without its fold and stopped by it. A single member
+        holds out a random tenth of the rows. Time grows in proportion; 4 members are
+        nearly as good as 8. There are never more members than rows.
 
     cv : splitter, iterable of (train, held out) or None, default=None
-        Other folds: one member per split, however many `n_members` says. Such as
-        ``GroupKFold(8)`` with `groups` in `fit`, where rows of a group are alike. None
-        cuts at random, each class spread evenly over the folds.
+        Your own folds, with one member per split, whatever `n_members` is. Use for
+        example ``GroupKFold(8)`` and `groups` in `fit` if the rows of a group are
+        similar. With None the folds are random, with each class spread evenly over
+        them.
 
     hidden_layer_sizes : int, sequence of int or Layers, default=(128, 64)
         Number of units of each hidden layer. :class:`Layers` gives equal layers as two
         numbers that a search can vary.
 
     activation : str, object or sequence of them, default="auto"
-        "auto" has members of "relu" and of "silu" in turn. Everything else is for all
-        members, as in :class:`BackpropClassifier`: one for all hidden layers or one each.
+        "auto" uses "relu" and "silu" in turn. Any other value is for all members, as in
+        :class:`BackpropClassifier`: one activation for all hidden layers, or one for
+        each.
 
     n_bins : int, default=16
         Largest number of bins of a numeric column, as in
         :class:`~skbackprop.preprocessing.PiecewiseLinearEncoder`.
 
     learning_rate_init : float, default=0.003
-        Learning rate of AdamW for batches of 256 rows; smaller ones have
-        ``learning_rate_init * sqrt(batch_size / 256)``. It falls to 0 along a cosine over
-        `max_iter` epochs.
+        Learning rate of AdamW for batches of 256 rows; with smaller batches it is
+        ``learning_rate_init * sqrt(batch_size / 256)``. It falls to 0 along a cosine
+        over `max_iter` epochs.
 
     weight_decay : float, default=1.0
-        Decoupled weight decay of AdamW: each step takes ``learning_rate * weight_decay``
-        of the weights off.
+        Decoupled weight decay of AdamW: each step takes a fraction of ``learning_rate *
+        weight_decay`` off the weights.
 
     batch_size : int or "auto", default="auto"
-        Rows used for one step. "auto" is the power of two nearest to a sixteenth of the
-        rows, from 32 to 256; all rows where there are fewer than 64.
+        Number of rows used for one step. "auto" is the power of two nearest to a
+        sixteenth of the rows, from 32 to 256, or all rows if there are fewer than 64.
 
     max_iter : int, default=200
         Largest number of epochs of a member.
 
     n_iter_no_change : int or inf, default=12
-        Patience: epochs without a better score in the fold that are tolerated. The
-        weights of the best epoch are kept.
+        Patience: a member stops when the score on its fold did not improve for more
+        than this number of epochs. The weights of the best epoch are kept.
 
     max_time : float or None, default=None
-        Seconds after which training ends. Members share them; each has one epoch at
-        least, and ends with the epoch in which its part is over. Encoding is not counted.
-        Results then depend on the machine.
+        Number of seconds after which training ends. The members share them; each trains
+        for at least one epoch, and ends with the epoch in which its share is used up.
+        Encoding is not counted. Results then depend on the speed of the machine.
 
     categorical_features : str, array-like or None, default="from_dtype"
-        Which columns hold categories: names, numbers or a mask. "from_dtype" takes columns
-        of strings and of a categorical type, in an array of objects those that hold
-        strings. None: no column does.
+        Which columns hold categories: names, numbers or a mask. "from_dtype" means
+        columns of strings and of a categorical type; in an array of objects, those that
+        hold strings. None means no column.
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, in training and in the folds, as in
+        Weights of the classes in the loss, for training and for the folds, as in
         :class:`BackpropClassifier`. "balanced" gives every class the same total weight
         over all rows.
 
     scoring : str, callable or None, default="loss"
-        What a member's fold is scored with: "loss" (minus the log loss), None
-        (accuracy), a scorer's name, or a callable
-        ``scorer(member, X, y)`` on the encoded rows.
+        How to score the fold of a member: "loss" (minus the log loss), None (accuracy),
+        the name of a scorer, or a callable ``scorer(member, X, y)`` on the encoded
+        rows.
 
     error_convention : str, default="output_minus_target"
         "output_minus_target" or "target_minus_output", as in
@@ -101,16 +103,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs of the members, as in :class:`BackpropClassifier`. "auto"
-        takes the compiled engine where that pays for all of them in some fits like this
-        one: from about 1000 rows on with 8 members.
+        uses the compiled engine if it pays off over a few fits like this one: with 8
+        members from about 1000 rows on.
 
     n_jobs : int or None, default=None
-        Members trained at the same time, in threads, or in processes inside
-        ``joblib.parallel_config(backend="loky")``. Threads pay with the compiled engine.
-        The result is the same bit for bit.
+        Number of members to train at the same time, in threads, or in processes inside
+        ``joblib.parallel_config(backend="loky")``. Threads pay off with the compiled
+        engine. The result is the same bit for bit.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and the seeds of the members.
+        Determines the folds and the seeds of the members. Pass an int for results that
+        you can reproduce.
 
     verbose : bool or int, default=False
         True prints a line per member; an int n > 1 also the first and every n-th epoch.
@@ -121,33 +124,34 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         The class labels, in the order of the columns of `predict_proba`.
 
     temperature_ : float
-        What the logarithms of mean probabilities are divided by, from 0.5 to 2: the number
-        that makes the log loss of held-out probabilities smallest. Members are more, or
-        less, sure than they should be where it is above, or below, 1.
+        The number, from 0.5 to 2, by which the logarithms of the mean probabilities are
+        divided, chosen to minimise the log loss of the held-out rows. Above 1 the
+        members are too confident, below 1 not confident enough.
 
     oof_prediction_ : ndarray of shape (n_samples, n_classes) or None
-        Out-of-fold probabilities: those of each row by the member, or the mean of the
-        members, that it was held out from; NaN for a row that was not. None after a
-        fit with `X_val`.
+        Out-of-fold probabilities: for each row those of the member that was trained
+        without it, or the mean if there are several; NaN for a row that was not held
+        out. None after a fit with `X_val`.
 
     oof_score_ : float or None
-        Accuracy of them. What a single member does for new rows; all together do better.
+        Accuracy of `oof_prediction_`. It estimates how good a single member is on new
+        rows; all together are better.
 
     n_iter_ : ndarray of shape (n_members,)
         Number of epochs of each member.
 
     encoder_ : TableEncoder
-        What makes a matrix of a table: ``encoder_.transform(X)`` gives it,
-        ``encoder_.get_feature_names_out()`` its columns.
+        The encoder: ``encoder_.transform(X)`` is the matrix that the members get,
+        ``encoder_.get_feature_names_out()`` names its columns.
 
     members_ : list of BackpropClassifier
-        The networks. They take what `encoder_` gives.
+        The networks. They predict from the output of `encoder_`.
 
     n_features_in_ : int
         Number of columns of X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it had names that are all strings.
+        Names of the columns of X, if all of them are strings.
 
     See Also
     --------
@@ -157,14 +161,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     Notes
     -----
-    Categories of fewer than 5 rows are taken together, as are all but the 255 most frequent
-    of a column; one that was never seen belongs to them, or to none. Each category is a
-    column of the matrix that members see. A missing value is the median of its column with
-    an indicator beside it, where there were any in `fit`, and a category of its own among
-    categories.
+    Categories with fewer than 5 rows are merged, as are all but the 255 most frequent
+    of a column. A category that was never seen counts as one of the merged ones, or as
+    none if there are none. Each category is a column of the matrix that the members
+    get. A missing number is replaced by the median of its column, and if there were any
+    in `fit`, another column says that it was missing. Among categories, a missing value
+    is a category.
 
-    A class of a single row is held out from one member, which then knows of the class but
-    has seen no row of it.
+    If a class has a single row, one member is trained without any row of this class.
 
     References
     ----------
@@ -252,20 +256,20 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ----------
         X : table of shape (n_samples, n_features)
             A pandas or polars DataFrame, a pyarrow Table, an array or a list of lists.
-            Columns hold numbers, bools, strings or a categorical type; None, NaN and
-            what stands for them are missing values. Dates are refused: make numbers of
-            them.
+            Columns hold numbers, bools, strings or a categorical type. None, NaN and
+            the missing values of these libraries are allowed. Dates raise an error:
+            convert them to numbers.
 
         y : array-like of shape (n_samples,)
             The class labels, strings or numbers.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts, in the encoding of numbers, in training and in the
-            folds; not negative. None: all the same.
+            folds; not negative. With None, all rows count the same.
 
         X_val : table of shape (n_validation, n_features) or None
-            Rows that stop all members, in place of their folds: every member is then
-            trained on all of X, and nothing is known of held-out rows.
+            Rows that decide when all members stop, instead of their folds. Every member
+            is then trained on all of X, so there are no out-of-fold predictions.
 
         y_val : array-like like y or None
             The class labels, strings or numbers of `X_val`.
@@ -284,10 +288,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Raises
         ------
         ValueError
-            For a parameter, a column, y or a weight that cannot be used, and with the
-            name of the column. An estimator that was fitted before stays as it was.
+            If a parameter, a column, y or a weight is invalid; the error names the
+            column. An estimator that was fitted before is as it was.
         TypeError
-            For a column of objects that are neither strings nor numbers.
+            If a column holds objects that are neither strings nor numbers.
         """
         return self._fit_copy(
             TableData(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
@@ -299,7 +303,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows to predict, in columns like those of `fit`.
+            The rows to predict, with the columns of `fit`.
 
         Returns
         -------
@@ -310,14 +314,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return self.classes_[indices]
 
     def predict_proba(self, X: Any) -> NDArray:
-        """Predict class probabilities: the mean of those of the members, made honest.
+        """Predict class probabilities: the calibrated mean of those of the members.
 
-        It is raised to the power ``1 / temperature_``, and each row divided by its sum.
+        The mean is raised to the power ``1 / temperature_``, and each row is divided by
+        its sum.
 
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows to predict, in columns like those of `fit`.
+            The rows to predict, with the columns of `fit`.
 
         Returns
         -------
@@ -332,7 +337,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows to predict, in columns like those of `fit`.
+            The rows to predict, with the columns of `fit`.
 
         Returns
         -------
@@ -342,19 +347,20 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return np.log(np.maximum(self.predict_proba(X), np.finfo(np.float32).tiny))
 
     def predict_set(self, X: Any, coverage: float = 0.9) -> NDArray:
-        """Predict the classes that are possible: sets that hold the true one mostly.
+        """Predict a set of plausible classes for each row.
 
-        A class is in the set of a row if its probability is not lower than those that
-        the true classes of enough held-out rows had (cross-conformal prediction, Vovk
-        2015). The most probable class always is, so that no set is empty.
+        It contains the true class in most rows. A class is in the set if its
+        probability is not lower than that of the true class in enough held-out rows
+        (cross-conformal prediction, Vovk 2015). The most
+        probable class is always in the set, so no set is empty.
 
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows to predict, in columns like those of `fit`.
+            The rows to predict, with the columns of `fit`.
 
         coverage : float, default=0.9
-            Wanted share of rows whose set holds the true class, between 0 and 1.
+            The share of rows whose set should contain the true class, between 0 and 1.
 
         Returns
         -------
@@ -364,23 +370,24 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Raises
         ------
         ValueError
-            For a coverage outside (0, 1), and after a fit with `X_val`.
+            If coverage is outside (0, 1), and after a fit with `X_val`.
 
         Notes
         -----
-        What is promised. Let the rows of `fit` and the new row be exchangeable, as rows
-        drawn at random from one population are. For members that learn nothing of their
-        own folds the true class is in the set with a probability of at least
+        The guarantee: let the rows of `fit` and the new row be exchangeable, as rows
+        drawn at random from one population are. If members learn nothing from their own
+        folds, the true class is in the set with a probability of at least
         ``2 * coverage - 1 - 2 * K / n``, with K members and n held-out rows, whatever
-        the data (Vovk 2015, Barber et al. 2021); that share is an average over rows, not
-        for each class or kind of row. In practice it is close to `coverage`. Two things
-        here are outside the theorem: members are stopped by their own folds, which makes
-        held-out probabilities look slightly better than those of new rows, and new rows
-        from elsewhere are not covered by anything. With `n_members` at 1 it is split
-        conformal prediction, whose bound is `coverage` itself. For a `cv` that does not
-        hold every row out once no bound is known.
+        the data (Vovk 2015, Barber et al. 2021). This is an average over rows, not for
+        each class or kind of row. In practice it is close to `coverage`. Two things are
+        not covered by the theorem: members are stopped by their own folds, which makes
+        held-out probabilities slightly better than those of new rows, and new rows may
+        come from a different population. With ``n_members=1`` this is split conformal
+        prediction, whose bound is `coverage` itself. If `cv` does not hold out every
+        row once, no bound is known.
 
-        Rows count the same here, whatever their weights; those of weight 0 do not.
+        All rows count the same here, whatever their weights, except that rows of weight
+        0 do not count.
         """
         check_coverage(coverage)
         outputs = self._outputs(X)

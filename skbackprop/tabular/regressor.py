@@ -31,15 +31,15 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     Parameters
     ----------
     n_members : int, default=8
-        Number of networks that are averaged. The rows are cut into as many folds, and
-        each member is trained without its own fold and stopped by it. A single member has
-        a random tenth of the rows held out. Time grows in proportion; 4 are nearly as
-        good. There are never more members than rows.
+        Number of networks to average. The rows are split into the same number of folds,
+        and each member is trained without its fold and stopped by it. A single member
+        holds out a random tenth of the rows. Time grows in proportion; 4 members are
+        nearly as good as 8. There are never more members than rows.
 
     cv : splitter, iterable of (train, held out) or None, default=None
-        Other folds: one member per split, however many `n_members` says. Such as
-        ``GroupKFold(8)`` with `groups` in `fit`, where rows of a group are alike. None
-        cuts at random.
+        Your own folds, with one member per split, whatever `n_members` is. Use for
+        example ``GroupKFold(8)`` and `groups` in `fit` if the rows of a group are
+        similar. With None the folds are random.
 
     hidden_layer_sizes : int, sequence of int or Layers, default=(128, 64)
         Number of units of each hidden layer. :class:`Layers` gives equal layers as two
@@ -54,39 +54,39 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         :class:`~skbackprop.preprocessing.PiecewiseLinearEncoder`.
 
     learning_rate_init : float, default=0.003
-        Learning rate of AdamW for batches of 256 rows; smaller ones have
-        ``learning_rate_init * sqrt(batch_size / 256)``. It falls to 0 along a cosine over
-        `max_iter` epochs.
+        Learning rate of AdamW for batches of 256 rows; with smaller batches it is
+        ``learning_rate_init * sqrt(batch_size / 256)``. It falls to 0 along a cosine
+        over `max_iter` epochs.
 
     weight_decay : float, default=1.0
-        Decoupled weight decay of AdamW: each step takes ``learning_rate * weight_decay``
-        of the weights off.
+        Decoupled weight decay of AdamW: each step takes a fraction of ``learning_rate *
+        weight_decay`` off the weights.
 
     batch_size : int or "auto", default="auto"
-        Rows used for one step. "auto" is the power of two nearest to a sixteenth of the
-        rows, from 32 to 256; all rows where there are fewer than 64.
+        Number of rows used for one step. "auto" is the power of two nearest to a
+        sixteenth of the rows, from 32 to 256, or all rows if there are fewer than 64.
 
     max_iter : int, default=200
         Largest number of epochs of a member.
 
     n_iter_no_change : int or inf, default=12
-        Patience: epochs without a better score in the fold that are tolerated. The
-        weights of the best epoch are kept.
+        Patience: a member stops when the score on its fold did not improve for more
+        than this number of epochs. The weights of the best epoch are kept.
 
     max_time : float or None, default=None
-        Seconds after which training ends. Members share them; each has one epoch at
-        least, and ends with the epoch in which its part is over. Encoding is not counted.
-        Results then depend on the machine.
+        Number of seconds after which training ends. The members share them; each trains
+        for at least one epoch, and ends with the epoch in which its share is used up.
+        Encoding is not counted. Results then depend on the speed of the machine.
 
     categorical_features : str, array-like or None, default="from_dtype"
-        Which columns hold categories: names, numbers or a mask. "from_dtype" takes columns
-        of strings and of a categorical type, in an array of objects those that hold
-        strings. None: no column does.
+        Which columns hold categories: names, numbers or a mask. "from_dtype" means
+        columns of strings and of a categorical type; in an array of objects, those that
+        hold strings. None means no column.
 
     scoring : str, callable or None, default="loss"
-        What a member's fold is scored with: "loss" (minus the squared error), None
-        (R2), a scorer's name, or a callable
-        ``scorer(member, X, y)`` on the encoded rows and the standardised target.
+        How to score the fold of a member: "loss" (minus the squared error), None (R2),
+        the name of a scorer, or a callable ``scorer(member, X, y)`` on the encoded rows
+        and the standardised target.
 
     error_convention : str, default="output_minus_target"
         "output_minus_target" or "target_minus_output", as in
@@ -94,16 +94,17 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs of the members, as in :class:`BackpropRegressor`. "auto"
-        takes the compiled engine where that pays for all of them in some fits like this
-        one: from about 1000 rows on with 8 members.
+        uses the compiled engine if it pays off over a few fits like this one: with 8
+        members from about 1000 rows on.
 
     n_jobs : int or None, default=None
-        Members trained at the same time, in threads, or in processes inside
-        ``joblib.parallel_config(backend="loky")``. Threads pay with the compiled engine.
-        The result is the same bit for bit.
+        Number of members to train at the same time, in threads, or in processes inside
+        ``joblib.parallel_config(backend="loky")``. Threads pay off with the compiled
+        engine. The result is the same bit for bit.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and the seeds of the members.
+        Determines the folds and the seeds of the members. Pass an int for results that
+        you can reproduce.
 
     verbose : bool or int, default=False
         True prints a line per member; an int n > 1 also the first and every n-th epoch.
@@ -117,30 +118,30 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Standard deviation of the target; 1 for a constant one.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs), or None
-        Out-of-fold predictions: those of each row by the member, or the mean of the
-        members, that it was held out from; NaN for a row that was not. None after a
-        fit with `X_val`.
+        Out-of-fold predictions: for each row that of the member that was trained
+        without it, or the mean if there are several; NaN for a row that was not held
+        out. None after a fit with `X_val`.
 
     oof_score_ : float or None
-        R2 of them; NaN for a single row. What a single member does for new rows; all
-        together do better.
+        R2 of `oof_prediction_`; NaN for a single row. It estimates how good a single
+        member is on new rows; all together are better.
 
     n_iter_ : ndarray of shape (n_members,)
         Number of epochs of each member.
 
     encoder_ : TableEncoder
-        What makes a matrix of a table: ``encoder_.transform(X)`` gives it,
-        ``encoder_.get_feature_names_out()`` its columns.
+        The encoder: ``encoder_.transform(X)`` is the matrix that the members get,
+        ``encoder_.get_feature_names_out()`` names its columns.
 
     members_ : list of BackpropRegressor
-        The networks. They take what `encoder_` gives, and predict the
-        standardised target: ``(y - target_mean_) / target_scale_``.
+        The networks. They take the output of `encoder_`, and predict the standardised
+        target: ``(y - target_mean_) / target_scale_``.
 
     n_features_in_ : int
         Number of columns of X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it had names that are all strings.
+        Names of the columns of X, if all of them are strings.
 
     See Also
     --------
@@ -150,11 +151,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     Notes
     -----
-    Categories of fewer than 5 rows are taken together, as are all but the 255 most frequent
-    of a column; one that was never seen belongs to them, or to none. Each category is a
-    column of the matrix that members see. A missing value is the median of its column with
-    an indicator beside it, where there were any in `fit`, and a category of its own among
-    categories.
+    Categories with fewer than 5 rows are merged, as are all but the 255 most frequent
+    of a column. A category that was never seen counts as one of the merged ones, or as
+    none if there are none. Each category is a column of the matrix that the members
+    get. A missing number is replaced by the median of its column, and if there were any
+    in `fit`, another column says that it was missing. Among categories, a missing value
+    is a category.
 
     References
     ----------
@@ -241,20 +243,20 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ----------
         X : table of shape (n_samples, n_features)
             A pandas or polars DataFrame, a pyarrow Table, an array or a list of lists.
-            Columns hold numbers, bools, strings or a categorical type; None, NaN and
-            what stands for them are missing values. Dates are refused: make numbers of
-            them.
+            Columns hold numbers, bools, strings or a categorical type. None, NaN and
+            the missing values of these libraries are allowed. Dates raise an error:
+            convert them to numbers.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts, in the encoding of numbers, in training and in the
-            folds; not negative. None: all the same.
+            folds; not negative. With None, all rows count the same.
 
         X_val : table of shape (n_validation, n_features) or None
-            Rows that stop all members, in place of their folds: every member is then
-            trained on all of X, and nothing is known of held-out rows.
+            Rows that decide when all members stop, instead of their folds. Every member
+            is then trained on all of X, so there are no out-of-fold predictions.
 
         y_val : array-like like y or None
             The target values of `X_val`.
@@ -273,22 +275,22 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Raises
         ------
         ValueError
-            For a parameter, a column, y or a weight that cannot be used, and with the
-            name of the column. An estimator that was fitted before stays as it was.
+            If a parameter, a column, y or a weight is invalid; the error names the
+            column. An estimator that was fitted before is as it was.
         TypeError
-            For a column of objects that are neither strings nor numbers.
+            If a column holds objects that are neither strings nor numbers.
         """
         return self._fit_copy(
             TableData(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
         )
 
     def predict(self, X: Any) -> NDArray:
-        """Predict target values, the mean of those of the members.
+        """Predict target values: the mean of the predictions of the members.
 
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows to predict, in columns like those of `fit`.
+            The rows to predict, with the columns of `fit`.
 
         Returns
         -------
@@ -303,7 +305,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows to predict, in columns like those of `fit`.
+            The rows to predict, with the columns of `fit`.
 
         Returns
         -------
@@ -315,46 +317,46 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return self._like_y(self._quantities(X).std(axis=0))
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray:
-        """Predict intervals that hold the target mostly.
+        """Predict an interval for each row that contains the target in most rows.
 
-        They are as wide as the errors of members for rows held out from them ask for
-        (CV+ of Barber, Candès, Ramdas & Tibshirani 2021).
+        Its width follows from the errors of the members on the rows that were held out
+        from them (CV+ of Barber, Candès, Ramdas & Tibshirani 2021).
 
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows to predict, in columns like those of `fit`.
+            The rows to predict, with the columns of `fit`.
 
         coverage : float, default=0.9
-            Wanted share of rows whose interval holds the target, between 0 and 1.
+            The share of rows whose interval should contain the target, between 0 and 1.
 
         Returns
         -------
         interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
-            Lower and upper end, in units of the target. Infinite where there are fewer
-            rows than ``coverage / (1 - coverage)``. Of several outputs each interval
-            holds its own with that share.
+            Lower and upper end, in units of the target. Infinite if there are fewer
+            rows than ``coverage / (1 - coverage)``. With several outputs, the share
+            holds for each output separately.
 
         Raises
         ------
         ValueError
-            For a coverage outside (0, 1), and after a fit with `X_val`.
+            If coverage is outside (0, 1), and after a fit with `X_val`.
 
         Notes
         -----
-        What is promised. Let the rows of `fit` and the new row be exchangeable, as rows
-        drawn at random from one population are. For members that learn nothing of their
-        own folds the target is inside with a probability of at least
+        The guarantee: let the rows of `fit` and the new row be exchangeable, as rows
+        drawn at random from one population are. If members learn nothing from their own
+        folds, the target is inside with a probability of at least
         ``2 * coverage - 1 - sqrt(2 / n)`` for n rows, whatever the data (theorem 4 of the
-        paper); that share is an average over rows, not for each kind of row. In practice
-        it is close to `coverage`. Two things here are outside the theorem: members are
-        stopped by their own folds, which makes held-out errors slightly smaller than those
-        for new rows, and new rows from elsewhere are not covered by anything. With
-        `n_members` at 1 it is split conformal prediction, whose bound is `coverage`
-        itself. For a `cv` that does not hold every row out once no bound is known.
+        paper). This is an average over rows, not for each kind of row. In practice it
+        is close to `coverage`. Two things are not covered by the theorem: members are
+        stopped by their own folds, which makes held-out errors slightly smaller than
+        those on new rows, and new rows may come from a different population. With
+        ``n_members=1`` this is split conformal prediction, whose bound is `coverage`
+        itself. If `cv` does not hold out every row once, no bound is known.
 
-        Rows count the same here, whatever their weights; those of weight 0 do not. It
-        takes time in proportion to the rows of `fit` times those of X.
+        All rows count the same here, whatever their weights, except that rows of weight
+        0 do not count. The time is proportional to the rows of `fit` times those of X.
         """
         check_coverage(coverage)
         predictions = self._quantities(X)

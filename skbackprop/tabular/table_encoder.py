@@ -29,11 +29,12 @@ ROWS_AT_ONCE = 4096  # whose parts are copied into the matrix
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Encode the columns of a table, numbers and categories, missing values included.
 
-    Numbers: a missing value becomes the median and, where there were any in `fit`, sets
-    an indicator beside it; then :class:`~skbackprop.preprocessing.PiecewiseLinearEncoder`.
-    Categories: one column for each, which holds 2 in its rows, as large as numbers are; a
-    missing value is a category like others, those of fewer than 5 rows are one together,
-    and those never seen belong to them, or are none.
+    Numbers: a missing value becomes the median, and if there were any in `fit`, an
+    indicator column says where. Then comes
+    :class:`~skbackprop.preprocessing.PiecewiseLinearEncoder`. Categories: each has a
+    column that is 2 in its rows, so that it is as large as numbers are. A missing value
+    is a category like others. Categories with fewer than 5 rows are merged. One that
+    was never seen counts as merged, or as none if nothing was merged.
 
     Parameters
     ----------
@@ -55,19 +56,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         The columns that hold categories.
 
     imputer_ : SimpleImputer or None
-        Medians and indicators of the numeric columns; None where there are none.
+        Medians and indicators of the numeric columns; None if there are none.
 
     piecewise_linear_ : PiecewiseLinearEncoder or None
         The encoder of numbers and indicators.
 
     one_hot_ : OneHotEncoder or None
-        The encoder of the categorical columns; None where there are none.
+        The encoder of the categorical columns; None if there are none.
 
     n_features_in_ : int
         Number of columns of X.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it had names that are all strings.
+        Names of the columns of X, if all of them are strings.
     """
 
     def __init__(
