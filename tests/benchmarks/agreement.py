@@ -15,8 +15,6 @@ def figure_of(workload, answer):
     if answer is None or workload.task == "predict":
         return answer
     X, y = workload.data.load(workload.dtype)
-    if workload.task == "partial_fit":
-        X, y = X[: workload.n_calls], y[: workload.n_calls]
     activation = workload.estimator_parameters.get("activation", "relu")
     return _log_loss(_net_output(answer, X.astype(float), activation), y)
 

@@ -1,74 +1,150 @@
-"""The chart of docs/performance.md, drawn from the first table of the page.
+"""The chart at the head of the page: how many times as fast as scikit-learn's MLP."""
 
-``python tests/benchmarks/chart.py`` draws it again; ``run.py --update-docs`` does, too.
-"""
-
-import re
+from math import log10
 from pathlib import Path
+from xml.sax.saxutils import escape
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE, FILE = DOCS / "performance.md", DOCS / "_static" / "performance.svg"
-TABLE = re.compile(r"^\| microseconds per step .*?\n\n", re.MULTILINE | re.DOTALL)
-OWN = "numba engine"
-LOOKS = {  # colours that are told apart without red and green, and by their shapes
-    "MLPClassifier": ("#d55e00", "s"),
-    "PyTorch": ("#cc79a7", "D"),
-    "numpy engine": ("#0072b2", "o"),
-    "JAX": ("#009e73", "^"),
+from contestants import title_of
+from report import CLOCKS, ratio_of
+
+CHART = Path(__file__).parents[2] / "docs" / "_static" / "performance.svg"
+
+# what is shown, and by which name; the tables have the rest
+SHOWN = {
+    "20,000 x 30, (100,), batch 200, float32": "train, batches of 200",
+    "20,000 x 30, (64, 32), batch 32, float32": "train, batches of 32",
+    "digits, (32, 16) logistic, sgd, batch 1": "train row by row",
+    "10,000 x 784, (512, 256), batch 128, float32": "train, 784-512-256-10",
+    "width 2048": "train, 2,048 units wide",
+    "breast_cancer, defaults": "fit of breast_cancer",
+    "partial_fit one row": "partial_fit, one row",
+    "partial_fit 100 rows": "partial_fit, 100 rows",
+    "predict one row": "predict, one row",
+    "predict 10,000 rows": "predict, 10,000 rows",
 }
-GREY = "#808080"  # on a white page and on a black one
-TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100]
+# Okabe & Ito (2008): told apart by the colour-blind, on white and on black; shapes help
+LOOKS = {
+    "numpy": ("#56B4E9", "circle"),
+    "numba": ("#0072B2", "square"),
+    "torch": ("#D55E00", "up"),
+    "torch_compile": ("#E69F00", "down"),
+    "jax": ("#009E73", "diamond"),
+}
+OURS = ("numpy", "numba")
+GREY = "#777777"  # readable on white and on black
+WIDTH, ROW, TOP, MARK = 400, 40, 56, 5.5  # pixels; of a phone, so that letters stay large
+LEFT, RIGHT = 14, WIDTH - 22  # ends of the axis
+TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
-def ratios(page):
-    """Return for each workload the time of each contestant by the compiled engine's."""
-    header, _, *rows = (
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in TABLE.search(page)[0].splitlines()
-        if line
+def section(record, clock):
+    """Return the picture with what it shows in words, as Markdown."""
+    return f"![{alternative_text(record, clock)}](_static/{CHART.name})"
+
+
+def alternative_text(record, clock):
+    """Say in words what the chart shows."""
+    rows = [
+        f"{label}: "
+        + ", ".join(f"{title_of(name)} {_times(value)}" for name, value in values.items())
+        for label, values in _values(record, clock).items()
+    ]
+    return f"Times as fast as MLPClassifier. {'; '.join(rows)}."
+
+
+def draw(record, clock):
+    """Return the chart as SVG: a row for each workload, a mark for each contestant."""
+    values = _values(record, clock)
+    bottom = TOP + ROW * len(values)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 44}" '
+        f'width="{1.5 * WIDTH:.0f}" font-family="sans-serif" font-size="13" fill="{GREY}">',
+        f"<title>{escape(alternative_text(record, clock))}</title>",
+        *_legend({name for of in values.values() for name in of}),
+        *_axis(bottom, CLOCKS[clock]),
+        *(
+            part
+            for i, row in enumerate(values.items())
+            for part in _row(TOP + ROW * i, *row)
+        ),
+        "</svg>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _values(record, clock):
+    """Return what is shown: by label and contestant, times as fast as MLPClassifier."""
+    record, values = {**record, "clock": clock}, {}
+    for name, label in SHOWN.items():
+        ratios = {one: ratio_of(record, name, one, "sklearn") for one in LOOKS}
+        ratios = {one: ratio for one, ratio in ratios.items() if ratio is not None}
+        if ratios:
+            values[label] = ratios
+    return values
+
+
+def _times(value):
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
+def _place(value):
+    """Return where on the axis a ratio lies; what is beyond its ends lies at them."""
+    value = min(max(value, TICKS[0]), TICKS[-1])
+    share = log10(value / TICKS[0]) / log10(TICKS[-1] / TICKS[0])
+    return LEFT + share * (RIGHT - LEFT)
+
+
+def _legend(present):
+    x, y = LEFT, 16
+    for name in LOOKS:
+        if name not in present:
+            continue
+        width = 24 + 7 * len(title_of(name))
+        if x + width > WIDTH:
+            x, y = LEFT, y + 20
+        yield _mark(name, x, y)
+        yield f'<text x="{x + 11}" y="{y + 4.5}">{title_of(name)}</text>'
+        x += width
+
+
+def _axis(bottom, clock):
+    for tick in TICKS:
+        x = f"{_place(tick):.1f}"
+        width = 2 if tick == 1 else 0.5  # as fast as MLPClassifier
+        path = f"M{x} {TOP}V{bottom}"
+        yield f'<path d="{path}" stroke="{GREY}" stroke-width="{width}" opacity="0.5"/>'
+        yield f'<text x="{x}" y="{bottom + 17}" text-anchor="middle">{tick:g}</text>'
+    yield (
+        f'<text x="{WIDTH / 2}" y="{bottom + 37}" text-anchor="middle">'
+        f"times as fast as MLPClassifier, {clock}</text>"
     )
-    times = {
-        row[0]: dict(zip(header[1:], map(_number, row[1:]), strict=True)) for row in rows
+
+
+def _row(y, label, values):
+    line = f"M{LEFT} {y + 25}H{RIGHT}"
+    yield f'<path d="{line}" stroke="{GREY}" stroke-width="0.5" stroke-dasharray="2 3"/>'
+    yield f'<text x="{LEFT}" y="{y + 13}">{escape(label)}</text>'
+    own = {name: values[name] for name in OURS if name in values}
+    best = max(own, key=own.get)
+    for name in sorted(values, key=lambda name: name == best):  # the best one on top
+        yield _mark(name, _place(values[name]), y + 25)
+    yield (
+        f'<text x="{RIGHT}" y="{y + 13}" text-anchor="end">'
+        f'{best} <tspan font-weight="bold">{_times(own[best])}</tspan></text>'
+    )
+
+
+def _mark(name, x, y):
+    colour, shape = LOOKS[name]
+    if shape == "circle":
+        return f'<circle cx="{x:.1f}" cy="{y}" r="{MARK}" fill="{colour}"/>'
+    paths = {
+        "square": "-5,-5 5,-5 5,5 -5,5",
+        "up": "0,-6 6,5 -6,5",
+        "down": "0,6 6,-5 -6,-5",
+        "diamond": "0,-7 6,0 0,7 -6,0",
     }
-    return {name: {c: t / of[OWN] for c, t in of.items()} for name, of in times.items()}
-
-
-def _number(cell):
-    return float(cell.replace(",", "")) if cell else float("nan")
-
-
-def draw(page=PAGE, file=FILE):
-    """Draw a line of marks for each workload of the page."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    style = {"svg.hashsalt": "skbackprop", "svg.fonttype": "none", "text.color": GREY}
-    style |= {f"{part}color": GREY for part in ("axes.label", "xtick.", "ytick.")}
-    style |= {"axes.edgecolor": GREY, "font.size": 11, "font.family": "sans-serif"}
-    with matplotlib.rc_context(style):
-        figure = _figure(ratios(page.read_text(encoding="utf-8")))
-        figure.savefig(file, transparent=True, metadata={"Date": None})
-
-
-def _figure(found):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
-    axes = figure.subplots()
-    for name, (colour, marker) in LOOKS.items():
-        values = [of[name] for of in found.values()]
-        axes.plot(values, range(len(found)), marker, color=colour, markersize=9, label=name)
-    axes.axvline(1, color=GREY, linewidth=2, label=OWN)
-    axes.set(xscale="log", xlabel=f"time of a training step, by the {OWN}'s")
-    axes.set_yticks(range(len(found)), found)
-    axes.invert_yaxis()
-    axes.set_xticks(TICKS, map(str, TICKS))
-    axes.set_xticks([], minor=True)
-    axes.grid(color=GREY, alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper center", ncols=5, frameon=False)
-    return figure
-
-
-if __name__ == "__main__":
-    draw()
+    return (
+        f'<polygon points="{paths[shape]}" fill="{colour}" '
+        f'transform="translate({x:.1f} {y})"/>'
+    )

@@ -9,6 +9,7 @@ import traceback
 import tracemalloc
 from dataclasses import dataclass
 from importlib.util import find_spec
+from shutil import which
 
 from threadpoolctl import threadpool_limits
 
@@ -22,6 +23,7 @@ ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
     "CUDA_VISIBLE_DEVICES": "",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
 }
 
 
@@ -35,11 +37,15 @@ class Contestant:
     module: str
     factory: str
     arguments: tuple[str, ...] = ()
+    compiler: str | None = None  # a program that it calls
 
     @property
     def missing(self):
-        """The modules it needs that are not installed."""
-        return [module for module in self.needs if find_spec(module) is None]
+        """The modules and the program that it needs and that are not installed."""
+        missing = [module for module in self.needs if find_spec(module) is None]
+        if self.compiler and which(self.compiler) is None:
+            missing.append(self.compiler)
+        return missing
 
 
 def engine(name):
@@ -57,18 +63,34 @@ PEERS = {
             "sklearn", "MLPClassifier", ("sklearn",), "with_estimators", "WithSklearn"
         ),
         Contestant("torch", "PyTorch", ("torch",), "with_torch", "WithTorch"),
+        Contestant(
+            "torch_compile",
+            "torch.compile",
+            ("torch",),
+            "with_torch_compile",
+            "WithTorchCompile",
+            compiler="g++",
+        ),
         Contestant("jax", "JAX", ("jax",), "with_jax", "WithJax"),
     )
 }
 FLOOR = Contestant("products", "bare products", ("numpy",), "with_products", "WithProducts")
 
 
+def title_of(name):
+    """Return how a contestant is called in a table."""
+    for contestant in (*PEERS.values(), FLOOR):
+        if contestant.name == name:
+            return contestant.title
+    return engine(name).title
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What one run of a workload took."""
 
-    amount: float  # seconds, or bytes
-    cores: float  # processor time by elapsed time
+    amount: float  # seconds that went by, or bytes
+    processor: float  # seconds of the processor, or the same bytes
 
 
 class Worker:
@@ -156,13 +178,14 @@ class _Server:
         start, start_of_processor = time.perf_counter(), time.process_time()
         self._answer = self._run()
         seconds = time.perf_counter() - start
-        return Measurement(seconds, (time.process_time() - start_of_processor) / seconds)
+        return Measurement(seconds, time.process_time() - start_of_processor)
 
     def _measure_memory(self):
         """The largest sum of all allocations of Python and NumPy during the run."""
         tracemalloc.start()
         try:
             self._answer = self._run()
-            return Measurement(tracemalloc.get_traced_memory()[1], 1.0)
+            n_bytes = tracemalloc.get_traced_memory()[1]
+            return Measurement(n_bytes, n_bytes)
         finally:
             tracemalloc.stop()

@@ -2,23 +2,26 @@
 
 from statistics import median
 
-from contestants import FLOOR, PEERS, engine
+from catalogue import all_tables
+from contestants import FLOOR, title_of
 from fresh import AFTER_MLP, LARGEST_AFTER_MLP
-from workloads import all_tables
+
+CLOCKS = {"wall": "elapsed time", "processor": "processor time"}
 
 MARKS = [f"<!-- {end}: written by tests/benchmarks/%s -->" for end in ("begin", "end")]
 
 
-def report(record):
+def report(record, clock):
     """Return the whole report of a record, the dict that --json writes."""
+    record = {**record, "clock": clock}
     sections = [_machine(record)]
     for table in all_tables():
         names = [w.name for w in table.workloads if w.name in record["results"]]
         if names:
             sections += _sections(table, names, record)
+    sections.append(_searches(record["searches"]))
     sections.append(_seconds("Import", "import of", record["imports"]))
     sections.append(_seconds("First fit", "import and fit of iris", record["first_fits"]))
-    sections.append(_seconds("Threads", "16 small fits", record["threads"]))
     sections.append(_faster_peers(record))
     sections.append(_goals(record))
     sections.append(_losses(record))
@@ -36,23 +39,32 @@ def replace_section(page, text, script="run.py"):
 
 
 def _machine(record):
-    cores = [
-        c for of in record["results"].values() for one in of.values() for c in one["cores"]
-    ]
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     lines = [
         f"Measured on {record['date']}: {record['machine']}; {versions}.",
-        f"{record['n_rounds']} rounds, medians.",
+        f"{record['n_rounds']} rounds, medians; ratios are of {CLOCKS[record['clock']]}.",
     ]
+    cores = _cores_used(record)
     if cores:
         lines.append(
             f"The processes used {min(cores):.2f} to {max(cores):.2f} of a core "
-            f"(median {median(cores):.2f}): much below 1, the machine was busy with "
+            f"(median {median(cores):.2f}): below 1, the machine was busy with "
             "something else; above 1, more than one thread worked."
         )
     if record["is_quick"]:
         lines.append("A quick run: the workloads are cut down and the times mean nothing.")
     return "\n".join(lines)
+
+
+def _cores_used(record):
+    """Return processor time by elapsed time for everything that has both."""
+    runs = [run for of in record["results"].values() for run in of.values()]
+    shares = [
+        processor / wall
+        for run in runs
+        for wall, processor in zip(run["wall"], run["processor"], strict=True)
+    ]
+    return [share for share in shares if share != 1]  # bytes have no other clock
 
 
 # -- one table of times, one of ratios -------------------------------------------------
@@ -68,11 +80,19 @@ def _sections(table, names, record):
 
 def _times(table, names, record):
     present = [c for c in _everyone(record) if _any_has(c, names, record)]
-    rows = [
-        [name, *(_number(_median(record, name, c), table.scale) for c in present)]
-        for name in names
-    ]
-    return markdown([table.unit, *(title_of(c) for c in present)], rows)
+    rows = [[name, *(_time(record, name, c, table) for c in present)] for name in names]
+    clocks = "" if table.unit == "MiB" else ", elapsed (of the processor)"
+    return markdown([f"{table.unit}{clocks}", *(title_of(c) for c in present)], rows)
+
+
+def _time(record, name, contestant, table):
+    if contestant not in record["results"][name]:
+        return ""
+    wall, processor = (
+        _number(median_of({**record, "clock": clock}, name, contestant), table.scale)
+        for clock in CLOCKS
+    )
+    return wall if table.unit == "MiB" else f"{wall} ({processor})"
 
 
 def _ratios(names, record):
@@ -102,7 +122,7 @@ def _ratio(record, name, own, other):
 
 def _against_best(record, name, own, peers):
     best = _fastest(record, name, peers)
-    if best is None or _median(record, name, own) is None:
+    if best is None or median_of(record, name, own) is None:
         return ""
     return f"{_ratio(record, name, own, best)} ({title_of(best)})"
 
@@ -112,8 +132,8 @@ def ratio_of(record, name, own, other):
     results = record["results"].get(name, {})
     if own not in results or other not in results:
         return None
-    pairs = zip(results[other]["amounts"], results[own]["amounts"], strict=True)
-    return median(theirs / ours for theirs, ours in pairs)
+    theirs, ours = (results[name][record["clock"]] for name in (other, own))
+    return median(their / our for their, our in zip(theirs, ours, strict=True))
 
 
 # -- faster peers, plain times, goals, losses ------------------------------------------
@@ -122,7 +142,7 @@ def ratio_of(record, name, own, other):
 def _faster_peers(record):
     """List every workload in which a peer beats every engine."""
     items = []
-    for name in record["results"]:
+    for name in _timed(record):
         own = _fastest(record, name, record["engines"])
         peer = _fastest(record, name, record["peers"])
         ratio = ratio_of(record, name, own, peer) if own and peer else None
@@ -133,10 +153,30 @@ def _faster_peers(record):
     return "\n".join(["### Where a peer is faster than every engine", "", *items])
 
 
+def _timed(record):
+    """Return the names of the workloads whose time was measured."""
+    workloads = [w for table in all_tables() for w in table.workloads]
+    return [w.name for w in workloads if w.name in record["results"] and w.task != "memory"]
+
+
 def _fastest(record, name, contestants):
-    medians = {c: _median(record, name, c) for c in contestants}
+    medians = {c: median_of(record, name, c) for c in contestants}
     medians = {c: value for c, value in medians.items() if value is not None}
     return min(medians, key=medians.get, default=None)
+
+
+def _searches(searches):
+    """A table of searches, a column for each data set."""
+    if not searches:
+        return ""
+    titles = list(next(iter(searches.values())))
+    rows = [
+        [title, *("{:.1f} ({:.1f})".format(*of[title]) for of in searches.values())]
+        for title in titles
+    ]
+    header = ["200 fits, seconds elapsed (of processors)", *searches]
+    table = markdown(header, rows)
+    return f"### Searches: GridSearchCV with 40 candidates and 5 folds\n\n{table}"
 
 
 def _seconds(title, header, seconds):
@@ -211,14 +251,6 @@ def _loss(value):
 # -- plain helpers ---------------------------------------------------------------------
 
 
-def title_of(name):
-    """Return how a contestant is called in a table."""
-    for contestant in (*PEERS.values(), FLOOR):
-        if contestant.name == name:
-            return contestant.title
-    return engine(name).title
-
-
 def _everyone(record):
     return [*record["engines"], *record["peers"], FLOOR.name]
 
@@ -227,9 +259,10 @@ def _any_has(contestant, names, record):
     return any(contestant in record["results"][name] for name in names)
 
 
-def _median(record, name, contestant):
+def median_of(record, name, contestant):
+    """Return the median over rounds by the record's clock, or None where it is missing."""
     result = record["results"][name].get(contestant)
-    return None if result is None else median(result["amounts"])
+    return None if result is None else median(result[record["clock"]])
 
 
 def _number(value, scale):

@@ -14,45 +14,54 @@ from datetime import date
 from pathlib import Path
 
 from agreement import disagreements, figure_of
-from chart import draw
+from catalogue import SLOW_TO_COMPILE, all_tables
+from chart import CHART, draw, section
 from contestants import FLOOR, PEERS, Worker, engine
 from fresh import FIRST_FITS, IMPORTS, measure_fresh
 from report import replace_section, report
-from threads import measure_threads
-from workloads import all_tables
+from searches import measure_searches
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 
 def main():
     options = _options()
+    start = time.perf_counter()
     record = json.loads(options.show.read_text()) if options.show else measure(options)
-    text = report(record)
+    text = report(record, options.clock)
     print(text)
     if options.json:
         options.json.write_text(json.dumps(record, indent=1))
     if options.update_docs:
-        PAGE.write_text(replace_section(PAGE.read_text(), text))
-        draw()
+        CHART.write_text(draw(record, options.clock))
+        page = replace_section(PAGE.read_text(), section(record, options.clock), "chart.py")
+        PAGE.write_text(replace_section(page, text))
     for sentence in record["disagreements"]:
         _say(f"NOT THE SAME PROBLEM: {sentence}")
+    _say(f"{time.perf_counter() - start:.0f} s in all")
     return len(record["disagreements"])
 
 
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("--peers", type=_peers, default=list(PEERS), help="of sklearn, torch, jax")
+    add("--peers", type=_peers, help=f"of {', '.join(PEERS)}")
     add("--engines", type=_names, default=["numpy", "numba"], help="numpy, numba, auto")
-    add("--only", default="", help="workloads, or tables, whose name contains this")
+    add("--workloads", type=_names, default=[""], metavar="TEXT,...",
+        help="only tables and workloads whose name contains one of these")  # fmt: skip
     add("--rounds", type=int, default=7, help="how often everything is repeated")
+    add("--clock", choices=["wall", "processor"], default="wall",
+        help="what ratios are made of: processor where the machine is busy")  # fmt: skip
     add("--quick", action="store_true", help="small and once: does everything work?")
-    add("--json", type=Path, help="write all measurements to this file")
-    add("--show", type=Path, help="show such a file instead of measuring")
-    add(
-        "--update-docs", action="store_true", help="write the tables to docs/performance.md"
-    )
-    return parser.parse_args()
+    add("--json", type=Path, metavar="FILE", help="write all measurements to this file")
+    add("--show", type=Path, metavar="FILE", help="show such a file, measure nothing")
+    add("--update-docs", action="store_true",
+        help="write tables and chart to docs/performance.md")  # fmt: skip
+    options = parser.parse_args()
+    if options.peers is None:
+        slow = SLOW_TO_COMPILE if options.quick else ()
+        options.peers = [name for name in PEERS if name not in slow]
+    return options
 
 
 def _names(text):
@@ -93,13 +102,14 @@ def measure(options):
 def _measure_processes(contestants, n_rounds, options):
     """Measure what only whole processes show; what was not asked for stays empty."""
     names = [contestant.name for contestant in contestants]
-    times = {"imports": {}, "first_fits": {}, "threads": {}}
+    times = {"searches": {}, "imports": {}, "first_fits": {}}
+    if _is_chosen("searches", options):
+        n_searches = (n_rounds + 1) // 2  # of 200 fits each
+        times["searches"] = measure_searches(names, n_searches, options.quick)
     if _is_chosen("import", options):
         times["imports"] = measure_fresh(IMPORTS, names, n_rounds)
     if _is_chosen("first fit", options):
         times["first_fits"] = measure_fresh(FIRST_FITS, names, n_rounds)
-    if _is_chosen("threads", options):
-        times["threads"] = measure_threads(n_rounds, max_iter=2 if options.quick else 40)
     return times
 
 
@@ -118,8 +128,8 @@ def _chosen(options):
                 yield workload.shortened() if options.quick else workload
 
 
-def _is_chosen(text, options):
-    return options.only.lower() in text.lower()
+def _is_chosen(title, options):
+    return any(text.lower() in title.lower() for text in options.workloads)
 
 
 def run(workload, workers, n_rounds):
@@ -130,17 +140,19 @@ def run(workload, workers, n_rounds):
         for worker in workers
         if worker.contestant.name not in workload.not_for and worker.prepare(workload)
     ]
+    prepared = time.perf_counter() - start
     rounds = [[worker.measure() for worker in workers] for _ in range(n_rounds)]
     result, figures = {}, {}
     for worker, runs in zip(workers, zip(*rounds, strict=True), strict=True):
         name = worker.contestant.name
         figures[name] = figure_of(workload, worker.answer())
         result[name] = {
-            "amounts": [one.amount / workload.n_units_of_work for one in runs],
-            "cores": [one.cores for one in runs],
+            "wall": [one.amount / workload.n_units_of_work for one in runs],
+            "processor": [one.processor / workload.n_units_of_work for one in runs],
             "loss": figures[name] if isinstance(figures[name], float) else None,
         }
-    _say(f"{workload.name}: {time.perf_counter() - start:.1f} s")
+    seconds = time.perf_counter() - start
+    _say(f"{workload.name}: {seconds:.1f} s, of which {prepared:.1f} to prepare")
     return result, figures
 
 

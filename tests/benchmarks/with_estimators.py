@@ -22,23 +22,25 @@ class _Estimators:
 
     def predict(self, workload, X, y):
         estimator = self.make(workload.estimator_parameters)
-        estimator.partial_fit(X[:1], y[:1], classes=np.unique(y))
+        first = slice(workload.rows_per_call or workload.batch_size)
+        estimator.partial_fit(
+            X[first], y[first], classes=np.arange(workload.data.n_classes)
+        )
         layers = initial_weights(workload, X)
         estimator.coefs_ = [weights for weights, _ in layers]
         estimator.intercepts_ = [bias for _, bias in layers]
-        if workload.row_by_row:
-            rows = [X[i : i + 1] for i in range(workload.n_calls)]
-            return lambda: np.concatenate([estimator.predict(row) for row in rows])
-        return lambda: [estimator.predict(X) for _ in range(workload.n_calls)][-1]
+        chunks = [X[rows] for rows in workload.chunks(len(X))]
+        return lambda: np.concatenate([estimator.predict(chunk) for chunk in chunks])
 
     def partial_fit(self, workload, X, y):
-        classes = np.unique(y)
+        classes = np.arange(workload.data.n_classes)
+        (X_0, y_0), *chunks = [(X[rows], y[rows]) for rows in workload.chunks(len(X))]
 
         def run():
             estimator = self.make(workload.estimator_parameters)
-            estimator.partial_fit(X[:1], y[:1], classes=classes)
-            for i in range(1, workload.n_calls):
-                estimator.partial_fit(X[i : i + 1], y[i : i + 1])
+            estimator.partial_fit(X_0, y_0, classes=classes)
+            for X_i, y_i in chunks:
+                estimator.partial_fit(X_i, y_i)
             return _layers(estimator)
 
         return run

@@ -47,18 +47,17 @@ class WithJax:
         def labels(rows):
             return _net_output(layers, rows, workload.activation).argmax(axis=1)
 
-        if workload.row_by_row:
-            rows = [X[i : i + 1] for i in range(workload.n_calls)]
-            return lambda: np.concatenate([np.asarray(labels(row)) for row in rows])
-        return lambda: [np.asarray(labels(X)) for _ in range(workload.n_calls)][-1]
+        chunks = [X[rows] for rows in workload.chunks(len(X))]
+        return lambda: np.concatenate([np.asarray(labels(chunk)) for chunk in chunks])
 
     def partial_fit(self, workload, X, y):
-        step = jax.jit(_step_of(workload, batch_size=1))
+        step = jax.jit(_step_of(workload, workload.rows_per_call))
+        chunks = [(X[rows], y[rows]) for rows in workload.chunks(len(X))]
 
         def run():
             training = _start(workload, X)
-            for i in range(workload.n_calls):
-                training, _ = step(training, X[i : i + 1], y[i : i + 1])
+            for chunk in chunks:
+                training, _ = step(training, *chunk)
             return _layers(training)
 
         return run

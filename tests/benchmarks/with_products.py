@@ -22,7 +22,7 @@ class WithProducts:
 
     def predict(self, workload, X, y):
         layers = [weights for weights, _ in initial_weights(workload, X)]
-        products = _of_a_prediction(layers, X[:1] if workload.row_by_row else X)
+        products = _of_a_prediction(layers, X[: workload.rows_per_call])
 
         def run():
             for _ in range(workload.n_calls):

@@ -37,18 +37,17 @@ class WithTorch:
         def predict(rows):
             return model(torch.from_numpy(rows)).argmax(dim=1).numpy()
 
-        if workload.row_by_row:
-            rows = [X[i : i + 1] for i in range(workload.n_calls)]
-            return lambda: np.concatenate([predict(row) for row in rows])
-        return lambda: [predict(X) for _ in range(workload.n_calls)][-1]
+        chunks = [X[rows] for rows in workload.chunks(len(X))]
+        return lambda: np.concatenate([predict(chunk) for chunk in chunks])
 
     def partial_fit(self, workload, X, y):
+        chunks = [(X[rows], y[rows]) for rows in workload.chunks(len(X))]
+
         def run():
             model = _model(workload, X)
-            optimizer = _optimizer(workload, model, batch_size=1)
-            for i in range(workload.n_calls):
-                row = torch.from_numpy(X[i : i + 1]), torch.from_numpy(y[i : i + 1])
-                _step(model, optimizer, *row)
+            optimizer = _optimizer(workload, model, workload.rows_per_call)
+            for chunk in chunks:
+                _step(model, optimizer, *map(torch.from_numpy, chunk))
             return _layers(model)
 
         return run
