@@ -147,11 +147,12 @@ def check_target(target: NDArray, objective: Objective) -> None:
     loss = objective.loss
     if objective.ignores_missing:
         target = np.where(np.isnan(target), ALLOWED_BY_ALL, target)
-    if np.isnan(target).any():
+    lowest, highest = (target.min(), target.max()) if target.size else (0, 0)
+    if np.isnan(lowest):  # which NaN is, without an array as large as the target
         raise ValueError(
             "y has missing values (None or NaN). Leave these rows out, or fill them in."
         )
-    if not np.isfinite(target).all():
+    if not np.isfinite([lowest, highest]).all():
         raise ValueError(
             f"y contains values too large for {target.dtype}, the precision of X. Scale y, "
             "or pass X as float64."

@@ -277,13 +277,15 @@ class Places(NamedTuple):
 
 
 def _reserve_layer(layer, function, space):
-    net_input, activated, delta = (space.reserve(layer.n_units) for _ in range(3))
-    if type(function) is Identity:
-        activated = net_input
+    net_input = activated = space.reserve(layer.n_units)
+    if type(function) is not Identity:
+        activated = space.reserve(layer.n_units)
     output = mask = activated
     if layer.dropout:
         output, mask = (space.reserve(layer.n_units) for _ in range(2))
     saved = net_input if function.saves == "net_input" else activated
+    # no one needs a net input in the way back that no derivative is written in
+    delta = space.reserve(layer.n_units) if saved == net_input else net_input
     return Places(net_input, activated, output, mask, delta, saved)
 
 
