@@ -39,7 +39,26 @@ TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 
 def section(record, clock):
     """Return the picture with what it shows in words, as Markdown."""
-    return f"![{alternative_text(record, clock)}](_static/{CHART.name})"
+    picture = f"![{alternative_text(record, clock)}](_static/{CHART.name})"
+    return f"{_summary(_values(record, clock))}\n\n{picture}"
+
+
+def _summary(values):
+    """Say in sentences how far the faster engine is ahead, and where it is not."""
+    own = {label: max(of[n] for n in OURS if n in of) for label, of in values.items()}
+    least, most = min(own, key=own.get), max(own, key=own.get)
+    peers = {
+        label: max([of[n] for n in LOOKS if n in of and n not in OURS], default=0)
+        for label, of in values.items()
+    }
+    behind = [f"{label} ({peers[label] / own[label]:.2g} times)" for label in values
+              if peers[label] > own[label]]  # fmt: skip
+    ahead = f" PyTorch or JAX is faster at: {'; '.join(behind)}." if behind else ""
+    return (
+        "How many times as fast as scikit-learn's `MLPClassifier`, one thread each: the "
+        f"faster of the two engines {_times(own[least])} ({least}) to "
+        f"{_times(own[most])} times ({most}).{ahead}"
+    )
 
 
 def alternative_text(record, clock):
