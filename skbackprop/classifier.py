@@ -701,6 +701,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         loss = loss_of(losses, self._kind)
         return labels.encode(rows.held(y), labels.n_outputs(loss)), loss
 
+    def _target_filler(self, objective):
+        return self._labels.fill
+
     def _scored(self, y):
         return self._labels.scored(y)
 

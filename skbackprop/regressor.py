@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from .engines import Engine
 from .estimator.base import BaseBackprop, Call, has_partial_fit
 from .estimator.fitted_network import raise_overflow
 from .estimator.hyperparameters import loss_of, resolve_loss
+from .estimator.input_validation import check_target
 from .estimator.missing_targets import check_y, has_missing, mean_r2
 from .initializers import Initializer
 from .losses import REGRESSOR_LOSSES, Loss, central_outputs, outputs_per_target
@@ -701,6 +703,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         loss = resolve_loss(self, self._kind)
         return (central_outputs(loss, array) for array in arrays)
 
+    def _target_filler(self, objective):
+        return partial(_fill_target, objective)
+
     def _score_output(self, output, target, sample_weight):
         target, output = self._central(target, output)
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
@@ -728,3 +733,14 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         is_slow = self._hardly_moves() or tags.target_tags.positive_only
         tags.regressor_tags.poor_score = is_slow
         return tags
+
+
+def _fill_target(objective, target, y):
+    """Fill the target with numbers, checked; return False where they are something else."""
+    n_outputs = outputs_per_target(objective.loss)
+    if target.shape[1] != n_outputs or y.dtype.kind not in "iubf":
+        return False
+    with np.errstate(over="ignore"):  # what overflows is reported as such
+        target[...] = y[:, np.newaxis]
+    check_target(target, objective)
+    return True

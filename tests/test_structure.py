@@ -287,7 +287,7 @@ def test_nine_of_ten_functions_are_shorter_than_thirty_lines():
 
 # -- the way from fit to the first step --------------------------------------------------
 
-WAY = {"calls": 163, "files": 21, "files beside the rules": 14}  # an upper bound of each
+WAY = {"calls": 161, "files": 21, "files beside the rules": 14}  # an upper bound of each
 RULE_FILES = {f"{module.__name__.split('.')[-1]}.py" for module in RULE_MODULES}
 
 

@@ -28,6 +28,9 @@ class NumpyEngine(Spec):
     def why_not(self, plan: Plan, data: Batch) -> None:
         return None
 
+    def runs_other_rows(self, plan: Plan, X: NDArray) -> bool:
+        return True
+
     def reduce(self, array):
         return array
 

@@ -20,19 +20,10 @@ from ..training.process_group import Rows, group_of
 from ..training.state import State
 from ..training.trainer import History, NoCallbacks, Trainer, as_if_stopped, conclusions
 from .callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
-from .fitted_network import CURVES, FittedNetwork, twin_of
-from .hyperparameters import (
-    MINIMIZERS,
-    Hyperparameters,
-    loss_of,
-    resolve_hyperparameters,
-)
-from .input_validation import (
-    check_call,
-    check_sample_weight,
-    check_target,
-    divide_by_mean,
-)
+from .fitted_network import CURVES, KEPT, FittedNetwork, twin_of
+from .hyperparameters import MINIMIZERS, Hyperparameters, loss_of, resolve_hyperparameters
+from .input_validation import check_call, check_sample_weight, check_target, divide_by_mean
+from .kept_training import keep_training
 from .validation_rows import arrange_rows
 from .warning import warn
 
@@ -89,6 +80,13 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         """
 
     @abstractmethod
+    def _target_filler(self, objective):
+        """Return a function that fills a target, its first argument, with more y.
+
+        It takes y that needs no conversion, and returns whether it did.
+        """
+
+    @abstractmethod
     def _score_output(self, output, target, sample_weight):
         """Return the score of an output, larger is better."""
 
@@ -108,13 +106,23 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
 
     def _train_copy(self, call):
         """Train a copy and take its attributes over: all or nothing."""
+        kept = vars(self).pop(KEPT, None)
         trained = twin_of(self)
-        curves = [getattr(self, name, None) for name in CURVES]
+        curves = [vars(self).get(name) for name in CURVES]
         lengths = [0 if curve is None else len(curve) for curve in curves]
-        stream = self._noted_stream(call)
+        if kept is not None and not kept.take_in(self, call):
+            kept = None
+        state, stream = vars(self).get("_state"), None
+        if state is not None and (kept is None or kept.draws):
+            stream = state["rng"].get_state(legacy=False)
+        goes_on, was_interrupted = True, False
         try:
-            with group_of(self.engine) as group:
-                goes_on, was_interrupted = trained._train(call, group)
+            if kept is None:
+                with group_of(self.engine) as group:
+                    goes_on, was_interrupted = trained._train(call, group)
+            else:
+                kept.train(trained)
+                vars(trained)[KEPT] = kept
             self._take_over(trained, curves if goes_on else ())
         except BaseException:
             if vars(self) is not vars(trained):  # an interrupt may come just after that
@@ -122,7 +130,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                     if curve is not None:
                         del curve[length:]
                 if stream is not None:
-                    self._state["rng"].set_state(stream)
+                    state["rng"].set_state(stream)
             raise
         if was_interrupted and self._is_clone:
             raise KeyboardInterrupt  # a search must not go on with other clones
@@ -133,15 +141,6 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         clone = super().__sklearn_clone__()
         clone._is_clone = True
         return clone
-
-    def _noted_stream(self, call):
-        """Return what a failure must set the random stream back to, or None."""
-        if "_state" not in vars(self):
-            return None
-        has_masks = self._state["dropout_seed"] is not None or not np.any(self.dropout)
-        if call.is_chunk and _is_one_row(call.X) and has_masks:
-            return None  # there is nothing to draw, and noting a stream takes its time
-        return self._state["rng"].get_state(legacy=False)
 
     def _take_over(self, trained, curves):
         """Become the copy; curves that go on grow in place, however long they are."""
@@ -172,8 +171,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         state.engine = name if hyper.is_stochastic else state.engine
         callbacks: Any = NoCallbacks(getattr(self, "_should_stop", None))
         if getattr(self, "_skl_callbacks", None) and not call.is_chunk:
-            attributes = partial(as_if_stopped, state, history)
-            callbacks = FitCallbacks(self, call, attributes)
+            callbacks = FitCallbacks(self, call, partial(as_if_stopped, state, history))
         trainer = Trainer(
             plan=plan,
             state=state,
@@ -194,6 +192,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             warn(says)
         vars(self).update(conclusions(state, history))
         trainer.callbacks.end_fit()
+        keep_training(self, call, trainer)
         return goes_on, trainer.was_interrupted
 
     # -- what a training starts from ---------------------------------------------------
@@ -207,7 +206,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             )
         state = None
         if "_state" in vars(self) and (call.is_chunk or hyper.warm_start):
-            state = self._resumed()
+            state = State.resume(self._state)
+            self._resume_best(state)
         rows = check_call(self, call, state, group)
         target, loss = self._encode(
             rows,
@@ -235,14 +235,12 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         data = divide_by_mean(data, rows, state)
         return Start(hyper, rows, data, objective, state)
 
-    def _resumed(self):
-        """Return the state of the last training; a best loss or score may have been set."""
-        state = State.resume(self._state)
+    def _resume_best(self, state):
+        """Take over the best loss or score, which may have been set."""
         if state.watches_score:
             state.best = self.best_validation_score_
         elif self.best_loss_ is not None:
             state.best = -self.best_loss_
-        return state
 
     def _as_data(self, hyper, objective, rows, target, sample_weight):
         with np.errstate(over="ignore"):  # what overflows is reported as such
@@ -313,7 +311,3 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         vars(self).update(history.attributes(), **conclusions(state, history))
         self.best_loss_ = None
         return self
-
-
-def _is_one_row(X):
-    return getattr(X, "shape", ())[:1] == (1,)

@@ -16,11 +16,7 @@ from ..training.state import Plan, State
 from ..training.trainer import History, conclusions
 from .base import BaseBackprop, Call
 from .fitted_network import twin_of
-from .hyperparameters import (
-    Hyperparameters,
-    resolve_hyperparameters,
-    resolve_hyperparameters_anew,
-)
+from .hyperparameters import Hyperparameters, resolve_hyperparameters
 from .input_validation import check_rows
 from .labels import Labels
 from .validation_rows import order_rows
@@ -101,7 +97,7 @@ def first_step(
     check_backprop(estimator, function)
     opened, is_fitted = twin_of(estimator), "_state" in vars(estimator)
     opened.early_stopping = False  # one step on given rows sets none of them aside
-    hyper = resolve_hyperparameters_anew(opened)
+    hyper = resolve_hyperparameters(opened)
     if not is_fitted:
         opened.random_state = deepcopy(check_random_state(estimator.random_state))
     call = Call(X, y, sample_weight, is_chunk=is_fitted)

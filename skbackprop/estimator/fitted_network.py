@@ -22,7 +22,8 @@ from .input_validation import check_rows
 __all__ = [
     "CURVES",
     "DOCUMENTATION",
-    "RUNNING",
+    "KEPT",
+    "NOT_STORED",
     "FittedNetwork",
     "OtherVersionWarning",
     "raise_overflow",
@@ -34,11 +35,15 @@ DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"  # as in pyproject
 
 CURVES = tuple(f"{name}_" for name in History.CURVES)
 
-# what is kept on an estimator while `fit` runs, the first two by scikit-learn
-RUNNING = {
+KEPT = "_kept_training"  # of `partial_fit`: see `kept_training.py`
+
+# What is not stored: what an estimator has while `fit` runs, the first two by
+# scikit-learn, and between calls of `partial_fit`.
+NOT_STORED = {
     "_callback_fit_ctx",
     "_skl_callbacks_to_teardown",
     "_should_stop",
+    KEPT,
 }
 
 
@@ -213,12 +218,12 @@ class FittedNetwork(BaseEstimator):
         return objective.link(z)
 
     def __getstate__(self):
-        """Return what is stored: all that is not of a running `fit`, and the version.
+        """Return what is stored: all that outlasts the calls, and the version.
 
         Without `warm_start` nothing in it grows with the number of rows.
         """
         state = super().__getstate__().items()
-        stored = {name: value for name, value in state if name not in RUNNING}
+        stored = {name: value for name, value in state if name not in NOT_STORED}
         if "_state" in stored and not self.warm_start:
             stored["_state"] = State.without_rows(stored["_state"])
         for name in stored.keys() & CURVES:  # a list is stored number by number

@@ -48,10 +48,10 @@ __all__ = [
     "in_numbers",
     "in_words",
     "loss_of",
+    "parameters_of",
     "refuse_what_a_minimizer_ignores",
     "require",
     "resolve_hyperparameters",
-    "resolve_hyperparameters_anew",
     "resolve_loss",
     "resolve_objective",
 ]
@@ -137,6 +137,7 @@ ALLOWED: dict[str, Allowed] = {
     "max_iter": COUNT,
     "max_time": Either((POSITIVE, NONE)),
     "shuffle": BOOL,
+    "random_state": RANDOM_STATE,
     "tol": NOT_NEGATIVE,
     "verbose": Either((Interval(Integral, 0, INFINITY, "[)"), BOOL)),
     "warm_start": BOOL,
@@ -161,7 +162,7 @@ ALLOWED: dict[str, Allowed] = {
 PLAIN = {str, int, float, bool, type(None)}
 MINIMIZERS = {minimizer.name: minimizer for minimizer in (LBFGS, LevenbergMarquardt)}
 SOLVERS: dict[str, type] = {**OPTIMIZERS, **MINIMIZERS}
-RESOLVED = (  # the sizes first, which a cache has to look at
+RESOLVED = (
     *("hidden_layer_sizes", "activation", "dropout", "initializer", "loss", "solver"),
     *("learning_rate", "averaging", "engine", *ALLOWED),
 )
@@ -280,15 +281,40 @@ def _chosen_engine(plan, data, before):
 def resolve_hyperparameters(estimator: Any, owner: str | None = None) -> Hyperparameters:
     """Return what the constructor parameters of an estimator mean.
 
-    Raises ValueError for the first one that is not what it may be. Strings, numbers and
-    tuples of them are resolved once, not at every `partial_fit`. `owner` is who is named.
+    Raises ValueError for the first one that is not what it may be. `owner` is who is named.
     """
     cls = type(estimator)
     owner = owner or cls.__name__
-    values = _parameters_of(estimator, owner)
-    if PLAIN.issuperset(map(type, values)) or _can_be_a_key(values):
-        return _resolve_plain(cls, owner, *values)
-    return _resolve(cls, owner, *values)
+    given = _checked(dict(zip(RESOLVED, parameters_of(estimator), strict=True)), cls, owner)
+    sizes = _hidden_sizes(given["hidden_layer_sizes"], owner)
+    activations, factors = _activations(given["activation"], len(sizes), owner)
+    engine = given["engine"]
+    optimizer = resolve(
+        given["solver"],
+        SOLVERS,
+        parameter="solver",
+        owner=owner,
+        methods=("init", "update"),
+        given=given,
+    )
+    return Hyperparameters(
+        hidden_sizes=sizes,
+        activations=activations,
+        dropout=_dropout(given["dropout"], len(sizes), owner),
+        initializer=_initializer(given["initializer"], len(sizes) + 1, factors, owner),
+        losses=_losses(given["loss"], cls._losses, owner),
+        convention=CONVENTIONS[given["error_convention"]](),
+        optimizer=optimizer,
+        is_stochastic=not isinstance(optimizer, Minimizer),
+        needs_all_rows=getattr(optimizer, "needs_all_rows", False),
+        schedule=_schedule(given, owner),
+        averaging=None if given["averaging"] is None else _averaging(given, owner),
+        alpha=float(given["alpha"]),
+        batch_size=None if isinstance(given["batch_size"], str) else given["batch_size"],
+        engine=_engine(engine, owner),
+        engine_name=engine if isinstance(engine, str) else None,
+        **{name: given[name] for name in UNCHANGED},
+    )
 
 
 def resolve_loss(estimator: Any, kind: str) -> Loss:
@@ -337,74 +363,24 @@ def _leaves_out(loss):
 _plain_objective: Any = lru_cache(maxsize=64, typed=True)(_objective)
 
 
-def resolve_hyperparameters_anew(estimator: Any) -> Hyperparameters:
-    """Return the same with rules that nobody else has: for those who hand them out."""
-    cls, owner = type(estimator), type(estimator).__name__
-    return _resolve(cls, owner, *_parameters_of(estimator, owner))
-
-
-def _parameters_of(estimator, owner):
-    """Return the values of what is resolved; the random state is checked, and no rule."""
-    random_state = estimator.random_state
-    if random_state is not None and random_state not in RANDOM_STATE:
-        require(False, "random_state", owner, RANDOM_STATE, random_state)
+def parameters_of(estimator: Any) -> tuple[Any, ...]:
+    """Return the constructor parameters as they are, in the order of `RESOLVED`."""
     return *read_parameters(estimator), getattr(estimator, "class_weight", None)
 
 
-def _can_be_a_key(values):
-    sizes = values[0] if type(values[0]) is tuple else ()
-    return all(type(size) is int for size in sizes) and all(
-        type(value) in PLAIN or _is_plain_tuple(value) for value in values
-    )
+def _checked(given, cls, owner):
+    """Return checked parameters; those that rules may come from are checked by the rules.
 
-
-def _is_plain_tuple(value):
-    """Say whether the cache may take it; inside a tuple it would take a True for a 1."""
-    return type(value) is tuple and all(type(v) in (str, int, float) for v in value)
-
-
-def _resolve(cls, owner, *values):
-    """Return the hyperparameters of an estimator of a class; its defaults are allowed."""
-    given = dict(zip(RESOLVED, values, strict=True))
+    The defaults of the class are allowed.
+    """
     for name, allowed in ALLOWED.items():
         value = given[name]
         if value is not cls._defaults.get(name, Ellipsis) and value not in allowed:
             require(False, name, owner, allowed, value)
     # Python numbers for NumPy's, which would turn float32 sums into float64
-    given = {n: v.item() if isinstance(v, np.generic) else v for n, v in given.items()}
-    sizes = _hidden_sizes(given["hidden_layer_sizes"], owner)
-    activations, factors = _activations(given["activation"], len(sizes), owner)
-    engine = given["engine"]
-    optimizer = resolve(
-        given["solver"],
-        SOLVERS,
-        parameter="solver",
-        owner=owner,
-        methods=("init", "update"),
-        given=given,
-    )
-    return Hyperparameters(
-        hidden_sizes=sizes,
-        activations=activations,
-        dropout=_dropout(given["dropout"], len(sizes), owner),
-        initializer=_initializer(given["initializer"], len(sizes) + 1, factors, owner),
-        losses=_losses(given["loss"], cls._losses, owner),
-        convention=CONVENTIONS[given["error_convention"]](),
-        optimizer=optimizer,
-        is_stochastic=not isinstance(optimizer, Minimizer),
-        needs_all_rows=getattr(optimizer, "needs_all_rows", False),
-        schedule=_schedule(given, owner),
-        averaging=None if given["averaging"] is None else _averaging(given, owner),
-        alpha=float(given["alpha"]),
-        batch_size=None if isinstance(given["batch_size"], str) else given["batch_size"],
-        engine=_engine(engine, owner),
-        engine_name=engine if isinstance(engine, str) else None,
-        **{name: given[name] for name in UNCHANGED},
-    )
+    return {n: v.item() if isinstance(v, np.generic) else v for n, v in given.items()}
 
 
-#: As `_resolve`, for what can be a key. Typed: else True would pass as the 1 before it.
-_resolve_plain: Any = lru_cache(maxsize=256, typed=True)(_resolve)
 UNCHANGED = (
     *("shuffle", "clip_norm", "max_iter", "max_time", "tol"),
     *("n_iter_no_change", "target_loss"),
@@ -465,7 +441,8 @@ def _how_to_set(name, outer, inner, value):
 
 def in_words(value: Any) -> str:
     """Return a value as text that is the same in another process: itself, or its type."""
-    is_plain = type(value) in PLAIN or _is_plain_tuple(value) or isinstance(value, Spec)
+    parts = value if type(value) is tuple else (value,)
+    is_plain = all(type(part) in PLAIN for part in parts) or isinstance(value, Spec)
     return repr(value) if is_plain else type(value).__name__
 
 

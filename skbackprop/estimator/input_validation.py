@@ -18,11 +18,12 @@ from ..losses import ALLOWED_BY_ALL
 from ..network.objective import Batch, Objective
 from ..rule import INFINITY, Interval
 from ..training.process_group import SINGLE, ProcessGroup, Rows
-from ..training.state import State
+from ..training.state import State, all_finite
 from .hyperparameters import in_words
 from .missing_targets import check_columns, check_y
 
 __all__ = [
+    "are_clean",
     "check_call",
     "check_classes",
     "check_label_type",
@@ -46,7 +47,7 @@ def check_rows(estimator, X, dtype):
     Without a precision the training begins, and what is learnt of the columns is kept.
     """
     begins = dtype is None
-    if not begins and _is_clean(X, estimator, dtype):
+    if not begins and _is_clean(X, vars(estimator), dtype):
         return X
     dtype = (np.float64, np.float32) if begins else dtype
     return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=begins)
@@ -86,7 +87,7 @@ def check_rows_and_y(estimator, X, y, dtype, group: ProcessGroup):
     """Return X and y as arrays; a precision is that of a training that goes on."""
     if group.size > 1 and getattr(X, "shape", ())[:1] == (0,):
         return _check_no_rows(estimator, X, y, dtype)
-    if dtype is not None and _is_clean(X, estimator, dtype) and _is_clean_y(y, len(X)):
+    if dtype is not None and are_clean(X, y, vars(estimator), dtype):
         return X, y
     if estimator.missing_targets != "error" and y is not None:
         X = check_rows(estimator, X, dtype)
@@ -117,7 +118,12 @@ def _check_no_rows(estimator, X, y, dtype):
     return X, y
 
 
-def _is_clean(X, estimator, dtype):
+def are_clean(X, y, attributes, dtype):
+    """Say whether rows and y are small, and what scikit-learn's checks let pass."""
+    return _is_clean(X, attributes, dtype) and _is_clean_y(y, len(X))
+
+
+def _is_clean(X, attributes, dtype):
     """Say in a few microseconds that X is one of the arrays no check could object to.
 
     All others take the long way, which is there for its conversions and messages.
@@ -127,10 +133,10 @@ def _is_clean(X, estimator, dtype):
         and X.dtype == dtype
         and X.ndim == 2
         and len(X) > 0
-        and X.shape[1] == estimator.n_features_in_
-        and not hasattr(estimator, "feature_names_in_")
+        and X.shape[1] == attributes["n_features_in_"]
+        and "feature_names_in_" not in attributes
         and X.size <= SMALL  # np.isfinite makes an array of its size
-        and bool(np.isfinite(X).all())
+        and all_finite(X)
     )
 
 
@@ -138,7 +144,7 @@ def _is_clean_y(y, n_rows):
     return (
         type(y) is np.ndarray
         and y.shape == (n_rows,)
-        and (y.dtype.kind in "iubU" or (y.dtype.kind == "f" and bool(np.isfinite(y).all())))
+        and (y.dtype.kind in "iubU" or (y.dtype.kind == "f" and all_finite(y)))
     )
 
 

@@ -78,6 +78,13 @@ class Labels(ABC):
     def encode(self, y: Any, n_outputs: int) -> NDArray:
         """Return the target, shape (n_rows, n_outputs)."""
 
+    def fill(self, target: NDArray, y: NDArray) -> bool:
+        """Fill the target of known labels in the form that `classes` has.
+
+        Return whether they are that.
+        """
+        return False
+
     def scored(self, y: Any) -> Any:
         """Return y in the labels that `predict` returns, as a scorer compares them."""
         return y
@@ -171,6 +178,18 @@ class Multiclass(Labels):
 
     def encode(self, y, n_outputs):
         return self.positions(y)[:, np.newaxis] == np.arange(n_outputs)
+
+    def fill(self, target, y):
+        if y.dtype != self.classes.dtype:
+            return False
+        position = self.classes.searchsorted(y)
+        if np.count_nonzero(self.classes.take(position, mode="clip") != y):
+            return False
+        if target.shape[1] == 1:
+            target[:, 0] = position
+        else:
+            np.equal(position[:, np.newaxis], np.arange(target.shape[1]), out=target)
+        return True
 
     def decided(self, output):
         return output.argmax(axis=1)

@@ -26,7 +26,7 @@ from ..engines import ENGINES, fastest
 from ..estimator import hyperparameters as rules
 from ..estimator.callbacks import CallbackSupportMixin, with_callbacks
 from ..estimator.fitted_model import first_step
-from ..estimator.fitted_network import DOCUMENTATION, RUNNING, warn_of_other_version
+from ..estimator.fitted_network import DOCUMENTATION, NOT_STORED, warn_of_other_version
 from ..estimator.input_validation import check_sample_weight
 from ..optimizers import AdamW
 from .columns import read_table
@@ -311,7 +311,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
     def __getstate__(self):
         """Return what is stored: all that is not of a running `fit`, and the version."""
-        stored = {n: v for n, v in super().__getstate__().items() if n not in RUNNING}
+        stored = {n: v for n, v in super().__getstate__().items() if n not in NOT_STORED}
         return stored | {"_version": __version__}
 
     def __setstate__(self, state):

@@ -23,7 +23,10 @@ class Engine(Protocol):
 
     `skbackprop.training.loop.train` shuffles, and counts epochs and rows.
 
-    One that takes dense X only says so with ``takes_sparse = False``.
+    One that takes dense X only says so with ``takes_sparse = False``. One with a method
+    ``runs_other_rows(plan, X)`` is told there whether what it has prepared runs the rows of
+    X, too, once they have been put into the arrays that it was prepared with; `partial_fit`
+    then need not prepare each chunk.
 
     An engine that trains together with other processes also has ``process_group()``,
     which tells the estimator about their rows: see `skbackprop.training.process_group`.

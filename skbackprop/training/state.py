@@ -7,6 +7,7 @@ interrupted.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,17 @@ from ..network.network import Network
 from ..network.objective import Objective
 from ..schedules import Schedule
 
-__all__ = ["DivergenceError", "Plan", "Snapshot", "State", "a_part_of"]
+__all__ = ["DivergenceError", "Plan", "Snapshot", "State", "a_part_of", "all_finite"]
 
 EPOCHS_PER_NOTE = 64  # reading a random stream takes as long as a small epoch
 LARGEST_PART = 65_536  # parameters
+MUTABLE = (np.ndarray, list, dict)
+CHANGED_IN_PLACE = ("vector", "order", "best_vector", "average")  # by an epoch
+
+
+def all_finite(array: NDArray) -> bool:
+    """Say whether all numbers are finite: at a glance, unless their squares overflow."""
+    return isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
 class DivergenceError(ValueError):
@@ -81,7 +89,7 @@ class State:
     @classmethod
     def resume(cls, values: dict[str, Any]) -> State:
         """Return a state of the given values that shares no array with them."""
-        return cls(**{name: _copied(value) for name, value in values.items()})
+        return cls(**_copied(values))
 
     @classmethod
     def check_stored(cls, values: dict[str, Any]) -> None:
@@ -111,7 +119,8 @@ class State:
         assert self.order is not None, "the rows are arranged before an epoch"
         if self.n_shuffles == 0:
             self.first_stream = _place_in(self.rng)
-        self.rng.shuffle(self.order)
+        if len(self.order) > 1:  # nothing is drawn for one row
+            self.rng.shuffle(self.order)
         self.n_shuffles += 1
 
     def begin_order(self, n_rows: int) -> None:
@@ -199,7 +208,7 @@ class State:
     def check_finite(self) -> None:
         """Raise ValueError for parameters, or memory, of a training that diverged."""
         for array in (self.vector, *self.optimizer_memory.values()):
-            if not np.isfinite(array).all():
+            if not all_finite(array):
                 what = "weights" if array is self.vector else "moments of the gradient"
                 raise DivergenceError(
                     f"Training diverged: after epoch {self.epoch} the {what} are not "
@@ -220,6 +229,23 @@ class State:
     def to_dict(self) -> dict[str, Any]:
         """Return the state as a dict of plain arrays, numbers, lists and the stream."""
         return dict(vars(self))
+
+    def to_dict_apart(self) -> dict[str, Any]:
+        """Return the same, with copies of what another epoch would change in place."""
+        values = self.to_dict()
+        for name in CHANGED_IN_PLACE:
+            if values[name] is not None:
+                values[name] = values[name].copy()
+        memory = self.optimizer_memory
+        values["optimizer_memory"] = {name: memory[name].copy() for name in memory}
+        values["schedule_memory"] = self.schedule_memory.copy()
+        return values
+
+    def take_parameters(self, values: dict[str, Any]) -> None:
+        """Take over the parameters of such a dict, in place."""
+        self.vector[...] = values["vector"]
+        if self.average is not None:
+            self.average[...] = values["average"]
 
 
 class Snapshot:
@@ -302,5 +328,8 @@ def _check_vector(array, sizes):
 
 def _copied(value):
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return value.copy() if isinstance(value, (np.ndarray, list)) else value
+        return {
+            key: _copied(item) if isinstance(item, MUTABLE) else item
+            for key, item in value.items()
+        }
+    return value.copy()

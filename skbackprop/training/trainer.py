@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import monotonic
 from typing import Any
 
@@ -89,7 +90,12 @@ class History:
 
     def attributes(self) -> dict[str, Any]:
         """Return the curves under the names of fitted attributes."""
-        return {f"{name}_": getattr(self, name) for name in self.CURVES}
+        return {
+            "loss_curve_": self.loss_curve,
+            "learning_rate_curve_": self.learning_rate_curve,
+            "validation_scores_": self.validation_scores,
+            "validation_loss_curve_": self.validation_loss_curve,
+        }
 
     @property
     def best_score(self) -> float | None:
@@ -211,13 +217,17 @@ class Trainer:
     is_exhausted: bool = field(default=True, init=False)  # not ended by target or callback
     is_late: bool = field(default=False, init=False)  # ended by max_time
 
+    @cached_property
+    def _reports(self):
+        return train(self.plan, self.state, self.data, self.engine)
+
     def run_epoch(self, rates_before: list[float]) -> list[str]:
         """Train one epoch; return what is to be said of it, in sentences.
 
         What the last of the learning rates before it has caused was said then.
         """
         self.group.barrier()
-        self._watch(next(train(self.plan, self.state, self.data, self.engine)))
+        self._watch(next(self._reports))
         return [] if rates_before[-1:] == [0] else self._complain_of_rate()
 
     def run(self) -> list[str]:
@@ -277,10 +287,9 @@ class Trainer:
 
     def _iterate(self):
         """Train epoch by epoch; return the complaint that only a limit ended it."""
-        reports = train(self.plan, self.state, self.data, self.engine)
         for _ in range(self.max_iter):
             self.callbacks.begin_epoch()
-            if self._is_over(next(reports)):
+            if self._is_over(next(self._reports)):
                 return self._complain_of_time(REMEDY)
         return [
             f"Not converged after max_iter={self.max_iter} epochs. Increase max_iter, "

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from ...elementwise import NotElementwise
@@ -66,6 +67,13 @@ class NumbaEngine(Spec):
         saved = n_epochs * n_steps * per_step
         return saved > START and obstacle(plan, data) is None
 
+    def runs_other_rows(self, plan: Plan, X: NDArray) -> bool:
+        """Say whether the rows have no coded columns, which tables are made for."""
+        from .coded_layer import code
+
+        n_units = plan.objective.network.layers[0].n_units
+        return code(X, plan.batch_size, n_units)[1] is None
+
     def reduce(self, array):
         return array
 
@@ -112,8 +120,8 @@ def _learning_rates(plan, state, batch_size):
     if follows_epochs(schedule):  # a call per step takes as long as a tenth of a step
         return np.full(n_steps, plan.learning_rate(state))
     steps = range(state.step, state.step + n_steps)
-    rates = np.array([schedule(step, epoch, samples_seen) for step in steps], float)
-    return rates * state.schedule_memory["factor"]
+    factor = state.schedule_memory["factor"]
+    return np.array([float(schedule(t, epoch, samples_seen)) * factor for t in steps])
 
 
 def _n_coded(X):
