@@ -121,8 +121,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         - "invscaling" is ``learning_rate_init / (samples seen + 1) ** power_t``,
           changed after each epoch;
         - "adaptive" divides by 5 whenever there was no improvement of `tol` for more
-        than `n_iter_no_change` epochs, and training stops at a rate of 1e-6 or less.
-
+          than `n_iter_no_change` epochs, and training stops at a rate of 1e-6 or less;
         - "exponential", "step", "cosine", "one_cycle", "warmup" and "plateau" are the
           schedules of :mod:`skbackprop.schedules` with their defaults; those that need
           to know an end take `max_iter`.
@@ -159,12 +158,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         of the solver, step count, schedule, random stream and order of the rows, so
         that two calls of 5 epochs equal one of 10. With "lbfgs" and "lm" only the
         weights are kept. If the data differ, the weights are kept, and what was
-        measured on the old
-        data (best loss or score, epochs without improvement, a lowered learning rate)
-        is reset. Data count as the same if they have the same shape and dtype, and the
-        same values in a few thousand rows spread evenly over targets and weights, and
-        in rows of X of about 16,000 elements together. The same holds for validation
-        rows.
+        measured on the old data (best loss or score, epochs without improvement, a
+        lowered learning rate) is reset. Data count as the same if they have the same
+        shape and dtype, and the same values in a few thousand rows spread evenly over
+        targets and weights, and in rows of X of about 16,000 elements together. The
+        same holds for validation rows.
 
     momentum : float, default=0.9
         Factor on the previous weight update, for "sgd", between 0 and 1.
@@ -209,11 +207,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     initializer : str or object, default="glorot_uniform"
         How to initialize the weights: "glorot_uniform" (as scikit-learn),
-        "glorot_normal",
-        "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "uniform", "normal",
-        "orthogonal", "zeros", or an object that follows
-        :class:`skbackprop.initializers.Initializer`, such as
-        ``GivenWeights(coefs, intercepts)``.
+        "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
+        "uniform", "normal", "orthogonal", "zeros", or an object that follows
+        :class:`skbackprop.initializers.Initializer`, such as ``GivenWeights(coefs,
+        intercepts)``.
 
     scoring : str, callable or None, default=None
         How to score validation rows: None (R2), "loss" (minus the loss), the name of a

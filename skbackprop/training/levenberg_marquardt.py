@@ -1,7 +1,7 @@
 """Levenberg-Marquardt: squared errors of small networks, by the derivative of each error.
 
 Near a minimum a sum of squares is a parabola that the first derivatives of the errors
-give: ``J' J`` in the place of second derivatives (Gauss and Newton). A step solves
+give: ``J' J`` instead of second derivatives (Gauss and Newton). A step solves
 
     (J' J + damping * I) step = -J' e
 

@@ -105,7 +105,7 @@ def fill_losses(rules, target, z, delta):
 
 @glue
 def fill_in(target):
-    """Put a number that every loss takes in the place of targets that are missing."""
+    """Replace missing targets by a number that every loss takes."""
     one = type(target[0, 0])(1)
     for i in range(target.shape[0]):
         for k in range(target.shape[1]):
