@@ -7,27 +7,40 @@ are evaluated and compared with the rule they describe.
 import inspect
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import fields
 from math import lgamma
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from rules import classes_of
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from test_docs import table_rows
 
+import skbackprop
 import skbackprop.activations
 import skbackprop.averaging
 import skbackprop.initializers
 import skbackprop.losses
 import skbackprop.optimizers
 import skbackprop.schedules
+from skbackprop import (
+    BackpropClassifier,
+    BackpropRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
 from skbackprop.activations import ACTIVATIONS, Selu, Softmax, softplus
 from skbackprop.averaging import AVERAGINGS
 from skbackprop.elementwise import lines, read
-from skbackprop.initializers import INITIALIZERS
+from skbackprop.engines import MPIEngine
+from skbackprop.initializers import INITIALIZERS, GivenWeights
 from skbackprop.losses import (
     CLASSIFIER_LOSSES,
     REGRESSOR_LOSSES,
@@ -380,3 +393,83 @@ def test_every_recipe_names_an_issue_and_has_code(recipe):
 @pytest.mark.parametrize("issue", REFUSED)
 def test_every_refused_wish_has_its_recipe(issue):
     assert any(f"#{issue}" in recipe.values[0] for recipe in recipes())
+
+
+# -- beside other systems --------------------------------------------------------------
+
+
+def beside_others():
+    """The rows of all tables of features: what it is, here, and also where."""
+    text = PAGE.read_text(encoding="utf-8").partition("\n## Beside other systems\n")[2]
+    lines = re.findall(r"^\| (?!feature)(.*) \|(?: ?(.*) \|)$", text, flags=re.MULTILINE)
+    rows = [f"{first} | {last}".split(" | ") for first, last in lines]
+    return [pytest.param(here, also, id=what) for what, here, also in rows]
+
+
+SYSTEMS = {
+    *("scikit-learn", "skorch", "PyTorch", "Lightning", "fastai", "Keras", "RealMLP"),
+    *("sknn", "H2O", "Spark", "Weka", "nnet", "neuralnet", "MATLAB"),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Data, and estimators that were fitted to them, by the names that the page uses."""
+    rng, few = np.random.RandomState(0), {"max_iter": 2, "random_state": 0}
+    X, y = rng.standard_normal((40, 3)), np.arange(40) % 2
+    t, colours = X[:, 0] ** 2 + 0.1, np.array(["red", "blue"])
+    frame = pd.DataFrame({"size": np.where(y, np.nan, t), "colour": colours[y]})
+    few_members = {"hidden_layer_sizes": (3,), "n_members": 2, **few}
+    return {
+        **{"X": X, "y": y, "t": t, "targets": np.column_stack([t, t])},
+        **{"frame": frame, "weight": np.ones(40)},
+        "clf": BackpropClassifier((3,), **few).fit(X, y),
+        "reg": BackpropRegressor((3,), **few).fit(X, t),
+        "table": TabularClassifier(**few_members).fit(frame, y),
+        "amounts": TabularRegressor(**few_members).fit(frame, t),
+    }
+
+
+@pytest.fixture
+def at_hand(fitted):
+    """What the code of the page is run with; it may change it."""
+    public = {name: getattr(skbackprop, name) for name in skbackprop.__all__}
+    others = [clone, csr_array, ConvergenceWarning, GivenWeights, LogLoss, MPIEngine]
+    return public | {other.__name__: other for other in others} | deepcopy(fitted)
+
+
+def fits_with(parameter, at_hand):
+    """Whether one of the estimators takes a parameter, written as in a call, and fits."""
+    given = eval(f"dict({parameter})", at_hand)
+    for name, target in (("clf", "y"), ("reg", "t"), ("table", "y")):
+        estimator = clone(at_hand[name])
+        takes_it = given.keys() <= estimator.get_params().keys()
+        rows = at_hand["frame" if name == "table" else "X"]
+        try:
+            if takes_it and estimator.set_params(**given).fit(rows, at_hand[target]):
+                return True
+        except ValueError:
+            continue  # a loss of the other estimator
+    return False
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("here", "also"), beside_others())
+def test_features_are_here_and_the_other_systems_are_on_the_list(here, also, at_hand):
+    pieces = re.findall(r"`(.*?)`", here)
+    assert here == "no" or ", ".join(f"`{piece}`" for piece in pieces) == here
+    for piece in pieces:
+        if re.match(r"\w+=", piece):
+            assert fits_with(piece, at_hand), piece
+        else:
+            assert eval(piece, at_hand) is not None
+    named = [name for name in re.split(r"[,;] ", re.sub(r" \(.*?\)", "", also)) if name]
+    assert set(named) <= SYSTEMS
+
+
+def test_there_are_as_many_features_and_systems_as_the_page_promises():
+    assert len(beside_others()) >= 44
+    text = PAGE.read_text(encoding="utf-8").partition("\n## Beside other systems\n")[2]
+    head = text.partition("\n### ")[0]
+    listed = set(re.findall(r"\*\*(.*?)\*\*", head))
+    assert listed == SYSTEMS
