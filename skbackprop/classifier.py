@@ -581,6 +581,55 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         objective, z = self._net_output(X)
         return self._labels.log_probabilities(objective, z)
 
+    def predict_samples(
+        self,
+        X: Any,
+        n_samples: int = 100,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> NDArray:
+        """Predict class probabilities many times, with dropout on: Monte Carlo dropout.
+
+        Their spread says how sure the network is of a row, as far as dropout does (Gal
+        & Ghahramani, 2016).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+            The rows to predict.
+
+        n_samples : int, default=100
+            Number of predictions of each row.
+
+        random_state : int, RandomState instance or None, default=None
+            Draws the units that are silenced, for every row and sample others.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_samples, n_rows, n_classes)
+            Each ``samples[i]`` is as `predict_proba` returns it.
+
+        Raises
+        ------
+        ValueError
+            If `dropout` is 0.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skbackprop import BackpropClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = BackpropClassifier(
+        ...     (20,), dropout=0.2, learning_rate=0.02, random_state=0
+        ... ).fit(X, y)
+        >>> samples = clf.predict_samples(X[[0, 70]], random_state=0)
+        >>> sure, unsure = samples.std(axis=0)[:, 1]
+        >>> bool(sure < unsure)
+        True
+        """
+        samples = self._sampled(X, n_samples, random_state)
+        return np.stack([self._labels.probabilities(*sample) for sample in samples])
+
     @classmethod
     def from_weights(
         cls,

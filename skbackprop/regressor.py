@@ -510,12 +510,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             The outputs of the network; where the loss has several for each target, the
             central one: the quantile nearest to the median, the mean or the location.
         """
-        loss, output = self._finite_output(X)
-        if output.shape[1] == 1:
-            return output[:, 0]
-        if outputs_per_target(loss) > 1:
-            return self._in_form_of_y(central_outputs(loss, output))
-        return output
+        return self._prediction(*self._net_output(X))
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R2, the coefficient of determination, of the predictions.
@@ -576,7 +571,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         array([[0.1, 0.3],
                [0.2, 0.6]])
         """
-        loss, output = self._finite_output(X)
+        loss, output = self._finite_output(*self._net_output(X))
         n_quantiles = outputs_per_target(loss)
         return self._in_form_of_y(output.reshape(len(output), -1, n_quantiles))
 
@@ -611,9 +606,58 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         >>> found.mean().round(1), found.std().round(1)
         (array([0.4]), array([0.5]))
         """
-        loss, output = self._finite_output(X)
+        loss, output = self._finite_output(*self._net_output(X))
         by_target = output.reshape(len(output), -1, outputs_per_target(loss))
         return loss.distribution(self._in_form_of_y(by_target))
+
+    def predict_samples(
+        self,
+        X: Any,
+        n_samples: int = 100,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> NDArray:
+        """Predict target values many times, with dropout on: Monte Carlo dropout.
+
+        Their spread says how sure the network is of a row, as far as dropout does (Gal
+        & Ghahramani, 2016).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+            The rows to predict.
+
+        n_samples : int, default=100
+            Number of predictions of each row.
+
+        random_state : int, RandomState instance or None, default=None
+            Draws the units that are silenced, for every row and sample others.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_samples, n_rows) or (n_samples, n_rows, n_outputs)
+            Each ``samples[i]`` is as `predict` returns it.
+
+        Raises
+        ------
+        ValueError
+            If `dropout` is 0.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skbackprop import BackpropRegressor
+        >>> x = np.linspace(-1, 1, 200)[:, np.newaxis]
+        >>> reg = BackpropRegressor(
+        ...     (50,), dropout=0.1, learning_rate=0.01, random_state=0
+        ... ).fit(x, x[:, 0])
+        >>> samples = reg.predict_samples([[0.5], [5.0]], random_state=0)
+        >>> near, far = samples.std(axis=0)
+        >>> bool(far > 3 * near)
+        True
+        """
+        samples = self._sampled(X, n_samples, random_state)
+        return np.stack([self._prediction(*sample) for sample in samples])
 
     @classmethod
     def from_weights(
@@ -659,10 +703,18 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     # -- several outputs for each target -----------------------------------------------
 
-    def _finite_output(self, X):
+    def _prediction(self, objective, z):
+        """Return what is predicted where the output layer has the net input z."""
+        loss, output = self._finite_output(objective, z)
+        if output.shape[1] == 1:
+            return output[:, 0]
+        if outputs_per_target(loss) > 1:
+            return self._in_form_of_y(central_outputs(loss, output))
+        return output
+
+    def _finite_output(self, objective, z):
         """Return the loss and the outputs of the network, if they are finite."""
-        objective, output = self._net_output(X)
-        output = objective.link(output)
+        output = objective.link(z)
         if not np.isfinite(output).all():
             raise_overflow(output)
         return objective.loss, output

@@ -108,6 +108,15 @@ def test_linear_network_is_ridge_regression(X, Y, rng):
     assert_allclose(reg.intercepts_[0], ridge.intercept_, rtol=1e-6)
 
 
+def test_missing_targets_leave_the_ridge_regression_of_the_others(X, Y):
+    Y[::3, 0], Y[1::6, 1] = np.nan, np.nan
+    reg = regressor((), alpha=0.7, missing_targets="ignore").fit(X, Y)
+    for k in range(2):
+        measured = ~np.isnan(Y[:, k])
+        ridge = Ridge(alpha=0.7, tol=1e-12).fit(X[measured], Y[measured, k])
+        assert_allclose(reg.coefs_[0][:, k], ridge.coef_, rtol=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_minimum_is_one_of_least_squares(seed):
     """SciPy, started where we end, finds nothing better."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
@@ -16,7 +17,7 @@ from ..network.network import Network
 from ..schedules import SCHEDULES, Exponential, InverseScaling, Step
 from ..training.state import State
 from ..training.trainer import History
-from .hyperparameters import check_nested, resolve_objective
+from .hyperparameters import COUNT, check_nested, require, resolve_objective
 from .input_validation import check_rows
 
 __all__ = [
@@ -205,6 +206,23 @@ class FittedNetwork(BaseEstimator):
         objective, vector, X = self._open_rows(X)
         z = objective.net_output(vector, X)
         return objective, z if np.isfinite(z).all() else self._bounded(z)
+
+    def _sampled(self, X, n_samples, random_state):
+        """Yield the objective and the net input of the output layer, with dropout on.
+
+        The place of a row decides on its masks, not how many rows are looked at at once.
+        """
+        require(n_samples in COUNT, "n_samples", "predict_samples", COUNT, n_samples)
+        objective, vector, X = self._open_rows(X)
+        if not objective.network.has_dropout:
+            raise ValueError(
+                "predict_samples needs dropout, which makes one sample differ from "
+                f"another, and dropout={self.dropout!r}. Train with dropout=0.1, say."
+            )
+        seed = int(check_random_state(random_state).randint(2**32, dtype=np.uint32))
+        for i in range(n_samples):
+            z = objective.net_output(vector, X, masks=(seed, i))
+            yield objective, z if np.isfinite(z).all() else self._bounded(z)
 
     def _bounded(self, z):
         """Return net inputs without infinity where that makes sense; NaN never does."""

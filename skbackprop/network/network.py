@@ -208,17 +208,27 @@ class Network:
             layer.pass_down(parameters.layers[i], work[i], work[i - 1].delta)
         self.layers[0].backward(X, work[0], gradient.layers[0])
 
-    def net_output(self, parameters: Parameters, X) -> NDArray:
-        """Return the net input of the output layer, shape (n_rows, n_outputs)."""
+    def net_output(
+        self, parameters: Parameters, X, masks: tuple[int, int] | None = None
+    ) -> NDArray:
+        """Return the net input of the output layer, shape (n_rows, n_outputs).
+
+        Dropout acts where seed and step of its `masks` are given.
+        """
         n_rows, dtype = X.shape[0], parameters.vector.dtype
         net_input = np.empty((n_rows, self.layers[-1].n_units), dtype)
         size = max(1, min(self._chunk_size(), n_rows))
-        hidden = [_prediction_work(layer, size, dtype) for layer in self.layers[:-1]]
+        hidden = [
+            _prediction_work(layer, size, dtype, masks is not None)
+            for layer in self.layers[:-1]
+        ]
         for start in range(0, n_rows, size):
             out = net_input[start : start + size]
             if len(out) < size:
                 hidden = [work.cut(len(out)) for work in hidden]
             work = [*hidden, LayerWork(out, out, out)]
+            if masks is not None:
+                self.draw_masks(work, *masks, start + np.arange(len(out)))
             self.forward(parameters, X[start : start + size], work)
         return net_input
 
@@ -233,6 +243,7 @@ class Network:
         return max(1, CHUNK_ELEMENTS // max(layer.n_units for layer in self.layers))
 
 
-def _prediction_work(layer, n_rows, dtype):
+def _prediction_work(layer, n_rows, dtype, masked=False):
     array = np.empty((n_rows, layer.n_units), dtype)
-    return LayerWork(array, array, array)
+    mask = np.empty_like(array) if masked and layer.dropout else None
+    return LayerWork(array, array, array, mask=mask)

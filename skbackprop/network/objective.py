@@ -103,10 +103,12 @@ class Objective:
             piece += self.convention.orient(strength * weights[block])
         return strength / 2 * float(np.dot(weights, weights))
 
-    def net_output(self, vector: NDArray, X: NDArray) -> NDArray:
+    def net_output(
+        self, vector: NDArray, X: NDArray, masks: tuple[int, int] | None = None
+    ) -> NDArray:
         """Return the net input of the output layer, shape (n_rows, n_outputs)."""
         with np.errstate(all="ignore"):
-            return self.network.net_output(self.network.parameters(vector), X)
+            return self.network.net_output(self.network.parameters(vector), X, masks)
 
     def link(self, z: NDArray) -> NDArray:
         """Turn the net input of the output layer into the output, in place."""

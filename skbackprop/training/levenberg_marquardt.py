@@ -169,6 +169,9 @@ class _Problem:
                 data.X[rows],
             )
             error = (output - data.target[rows]).astype(np.float64)
+            if self.objective.ignores_missing:
+                missing = np.isnan(error)
+                error[missing], jacobian[missing] = 0, 0
             if weight is not None:
                 root = np.sqrt(weight[rows], dtype=np.float64)[:, np.newaxis]
                 error *= root
