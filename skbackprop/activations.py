@@ -1,7 +1,7 @@
 """Activations: how a unit turns its net input into its activation, and the derivative.
 
-The derivative is written in whatever array is cheapest to keep: ``saves`` says whether it
-is handed the activation or the net input.
+The derivative is a formula of whichever array is cheaper to keep: ``saves`` says whether it
+gets the activation or the net input.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ __all__ = [
 
 
 class Activation(Protocol):
-    """What a layer needs of an activation.
+    """What a layer needs from an activation.
 
-    An activation may also have `written`, value and derivative as formulas in z and a,
-    into which a trace puts numbers; an :class:`ElementwiseActivation` needs none.
+    An activation may also have `written`, its value and derivative as formulas of z and
+    a, which a trace shows with numbers; an :class:`ElementwiseActivation` does not need
+    it.
     """
 
     saves: str  # "activation" or "net_input"
@@ -217,7 +218,7 @@ class Elu(ElementwiseActivation):
     Parameters
     ----------
     alpha : float, default=1.0
-        What it tends to far below zero is ``-alpha``; positive.
+        Far below zero the activation tends to ``-alpha``; positive.
     """
 
     alpha: float = number(1.0, 0, INFINITY, "()")

@@ -1,7 +1,7 @@
 """Averaging: how the weights of many epochs become those that predict.
 
-The average stands beside the training and never enters a gradient. It is taken at the
-end of every epoch, above the engines, so that all of them have it.
+The average does not influence the training. It is computed at the end of every epoch,
+outside the engines, so it works with all of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class EMA(Spec):
     Parameters
     ----------
     decay : float, default=0.9
-        How fast the past is forgotten, in (0, 1).
+        How much of the average stays in every epoch, in (0, 1).
     """
 
     decay: float = number(0.9, 0, 1, "()")
@@ -49,13 +49,13 @@ class EMA(Spec):
 class SWA(Spec):
     """Stochastic weight averaging (Izmailov et al., 2018): the mean from an epoch on.
 
-    It goes well with a learning rate that stays large, so that the epochs differ.
+    It works best with a learning rate that stays large, so that the epochs differ.
 
     Parameters
     ----------
     start : int or None, default=None
         The first epoch that is averaged, counted from 1 over the whole training; 1 or
-        more. None: the last quarter of the estimator's `max_iter` is.
+        more. With None, the last quarter of the estimator's `max_iter` is averaged.
     """
 
     start: int | None = number(None, 1, INFINITY, "[)", Integral)

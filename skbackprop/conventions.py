@@ -1,9 +1,10 @@
-"""Error conventions: which way the error is subtracted, and so which way weights move.
+"""Error conventions: output minus target or the opposite, and so how weights move.
 
 Half of the textbooks write the error of an output as ``output - target`` and
 subtract the update, the other half write ``target - output`` and add it. The two
-signs cancel. Everything between them is odd in the signal, and a negation is exact
-in floating point, so both give the same weights to the last bit.
+signs cancel. Everything between the error and the update gives the opposite result for the
+opposite sign, and negation is exact in floating point, so both give the same weights to the
+last bit.
 """
 
 from __future__ import annotations

@@ -35,24 +35,23 @@ class HiddenLayerTransformer(
 ):
     """Replace the columns of X by the activations of a hidden layer.
 
-    A network that has learnt to predict y has learnt, on the way, features of X that
-    are good for that. This transformer hands them to whatever comes next: another
-    estimator, a nearest-neighbour search, a plot. With ``target="X"`` the network
-    learns to reproduce its own input through its hidden layers: an autoencoder.
+    A network that learns to predict y also learns features of X that are useful for it.
+    This transformer returns them, for another estimator, a nearest-neighbour search or
+    a plot. With ``target="X"`` the network learns to reproduce its own input through
+    its hidden layers: an autoencoder.
 
     Parameters
     ----------
     estimator : BackpropClassifier, BackpropRegressor or FrozenEstimator of one
-        The network. `fit` trains a clone of it. A network that is trained already is
-        passed as ``FrozenEstimator(network)``, from `sklearn.frozen`, and is used as it
-        is.
+        The network. `fit` trains a clone of it. To use a network that is already
+        trained, pass ``FrozenEstimator(network)``, from `sklearn.frozen`.
 
     layer : int, default=-1
         Which hidden layer: 0 is the first, -1 the last.
 
     target : {"y", "X"}, default="y"
         What the network learns to predict: "y", or "X", its own input. The latter needs
-        a regressor, and leaves the y that a pipeline passes to `fit` aside.
+        a regressor, and ignores the y that a pipeline passes to `fit`.
 
     Attributes
     ----------

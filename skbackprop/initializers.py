@@ -33,7 +33,7 @@ POSITIVE = Interval(Real, 0, INFINITY, "()")
 
 
 class Initializer(Protocol):
-    """Called for the weights, then for the bias, layer by layer, with one stream."""
+    """Called for the weights and then the bias of each layer, with one random stream."""
 
     def __call__(
         self,
@@ -50,15 +50,16 @@ class Initializer(Protocol):
 class GlorotUniform(Spec):
     """Weights and biases ``uniform(-b, b)``, ``b = sqrt(factor / (fan_in + fan_out))``.
 
-    The factor 6 makes the variance of Glorot & Bengio (2010), *Understanding the
-    difficulty of training deep feedforward neural networks*, equation 16; logistic
-    units take 2. One factor per layer is accepted; None asks the activations.
+    The factor 6 gives the variance of equation 16 in Glorot & Bengio (2010),
+    *Understanding the difficulty of training deep feedforward neural networks*; for
+    logistic units it is 2.
 
     Parameters
     ----------
     factor : float, sequence of floats or None, default=None
-        One for all layers or one for each, positive. None: 2 for layers with logistic
-        units, 6 for others; an activation given for all layers counts for the last, too.
+        One for all layers or one for each, positive. With None it is 2 for layers with
+        logistic units and 6 for others; an activation given for all layers decides for
+        the output layer too.
     """
 
     factor: float | Sequence[float] | None = None
@@ -195,7 +196,7 @@ class Orthogonal(Spec):
 
 @spec
 class Zeros(Spec):
-    """Weights and biases zero: all units of a layer then learn the same."""
+    """Weights and biases of zero, so that all units of a layer learn the same."""
 
     def __call__(self, layer, kind, weights_shape, rng, out):
         out[...] = 0

@@ -1,9 +1,9 @@
 """Losses: how wrong the network is, and the delta that starts backpropagation.
 
-A loss is a function of the *net input* of the output layer. It owns the output
-activation (its link), so value and derivative cannot drift apart. A loss says what one
-row costs; that the outputs are summed and the rows averaged by their weights stands once,
-in `RowLoss`. ``delta`` is the derivative of exactly the number that is returned.
+A loss is a function of the *net input* of the output layer. It includes the output
+activation (its link), so value and derivative always fit each other. A loss says what one
+row costs; `RowLoss` sums over the outputs and averages the rows by their weights, for all
+losses. ``delta`` is the derivative of exactly the number that is returned.
 """
 
 from __future__ import annotations
@@ -60,16 +60,16 @@ __all__ = [
 
 
 class Loss(Protocol):
-    """What the output layer is compared with; all arrays are (n_samples, n_outputs).
+    """How wrong the outputs are; all arrays have the shape (n_samples, n_outputs).
 
-    A :class:`RowLoss` has both methods made of the loss of a row.
+    A :class:`RowLoss` makes both methods from the loss of a row.
 
-    A loss may also have `check_target(target)`, which raises ValueError for values
-    outside its domain, `log_predict(z, out)`, the logarithm of its output without
-    cancellation, `link`, the output activation as an object, of which `input_gradient`
-    and a trace take the derivative, `n_binary_outputs`, the number of outputs for two
-    classes (2 when it says nothing), and `positive_only`, which is True where targets
-    must be positive.
+    A loss may also have `check_target(target)`, which raises a ValueError for values
+    outside its domain; `log_predict(z, out)`, the logarithm of its output without
+    cancellation; `link`, the output activation as an object, whose derivative
+    `input_gradient` and a trace need; `n_binary_outputs`, the number of outputs for two
+    classes (2 without it); and `positive_only`, which is True if targets must be
+    positive.
 
     A loss of a regressor may want several outputs for each target: their number is
     `outputs_per_target` (1 when it says nothing). They stand side by side, and `target`
@@ -107,13 +107,13 @@ def central_outputs(loss: Any, output: NDArray) -> NDArray:
 
 
 class RowLoss(Elementwise):
-    """The loss of a row and its derivative; sums and weighted means are made of them.
+    """The loss of a row and its derivative; sums and means are computed from them.
 
     A subclass defines `link`, the output activation, and ``value_and_derivative(t, z)``,
-    the loss and its derivative in the net input z, for the target t. The loss is that of
-    each output, of the shape of z, or that of each row where outputs depend on one
-    another, of shape (n_rows,). NumPy runs the formulas on arrays; those of single outputs
-    are also compiled and shown by a trace.
+    the loss and its derivative by the net input z, for the target t. The loss is that of
+    each output, with the shape of z, or that of each row if outputs depend on each other,
+    with the shape (n_rows,). NumPy runs the formulas on arrays; those of single outputs
+    are also compiled, and shown by a trace.
 
     With ``takes = "output"`` the formulas are those of the output, which `link` makes of
     the net input and differentiates: ``value_and_derivative(t, o)``.
@@ -212,7 +212,7 @@ class LogLoss(RowLoss):
     Parameters
     ----------
     label_smoothing : float, default=0.0
-        Share of every target that goes to all classes alike, in [0, 1).
+        Share of every target that is spread evenly over all classes, in [0, 1).
     """
 
     label_smoothing: float = number(0.0, 0, 1, "[)")
@@ -261,7 +261,7 @@ class BinaryLogLoss(RowLoss):
     Parameters
     ----------
     label_smoothing : float, default=0.0
-        Share of every target that goes to both classes alike, in [0, 1).
+        Share of every target that is spread evenly over both classes, in [0, 1).
     """
 
     label_smoothing: float = number(0.0, 0, 1, "[)")
@@ -285,13 +285,13 @@ class BinaryLogLoss(RowLoss):
 class Focal(RowLoss):
     """``-sum_k t_k (1 - o_k)^gamma log o_k`` with ``o = softmax(z)``.
 
-    What is classified well already counts less (Lin et al., 2017, *Focal loss for dense
-    object detection*). The targets sum to one; ``gamma = 0`` is the log loss.
+    Rows that are already classified well count less (Lin et al., 2017, *Focal loss for
+    dense object detection*). The targets sum to one; ``gamma = 0`` is the log loss.
 
     Parameters
     ----------
     gamma : float, default=2.0
-        How much less a class counts that is almost sure; 0 or more.
+        How much less a row counts whose class is almost certain; 0 or more.
     """
 
     gamma: float = number(2.0, 0, INFINITY, "[)")
@@ -334,7 +334,7 @@ class SquaredError(RowLoss):
     Parameters
     ----------
     link : activation, default=Identity()
-        What makes the output from the net input of the output layer.
+        The activation of the output layer.
     """
 
     link: Activation = field(
@@ -607,8 +607,8 @@ class Gaussian(DistributionLoss):
     Parameters
     ----------
     smallest_scale : float, default=1e-4
-        What the standard deviation cannot fall below, in units of y; positive. Without it
-        a row that is met exactly would have a likelihood without bound.
+        Lower bound of the standard deviation, in units of y; positive. Without it, a
+        row that is predicted exactly would have an infinite likelihood.
     """
 
     smallest_scale: float = number(1e-4, 0, INFINITY, "()")
@@ -648,7 +648,7 @@ class StudentT(DistributionLoss):
         Degrees of freedom, positive: the fewer, the less an outlier counts.
 
     smallest_scale : float, default=1e-4
-        What the scale cannot fall below, in units of y; positive.
+        Lower bound of the scale, in units of y; positive.
     """
 
     df: float = number(5.0, 0, INFINITY, "()")

@@ -1,9 +1,9 @@
 """Optimizers: from the gradient to the weight update, a rule and its memory.
 
-A rule works on flat arrays and in place: `update` turns the gradient it is given
-into the update. It is elementwise, so an engine may walk the arrays in pieces, and
-odd in the gradient, so that the error convention changes no result. What happens to one
-number is written in `step`, of which `update` is made.
+A rule works on flat arrays and in place: `update` turns the gradient into the weight
+update. It is elementwise, so that an engine may process the arrays in pieces, and odd in
+the gradient, so that the error convention does not change results. `step` says what happens
+to one number, and `update` is made from it.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ __all__ = [
 
 
 class Optimizer(Protocol):
-    """A rule; what it remembers is handed to it with every call.
+    """A rule, whose memory is passed to it in every call.
 
-    An :class:`ElementwiseOptimizer` has both methods made of the step of one number.
-    Another rule may have `written`, pairs of a name and a formula, into which a trace puts
-    numbers: what becomes of each array of the memory, and the `update`. A formula may use
-    them, the rule's parameters, `learning_rate`, `gradient` and `t`.
+    An :class:`ElementwiseOptimizer` makes both methods from the step of one number.
+    Another rule may have `written`, pairs of a name and a formula, which a trace shows
+    with numbers: the new value of each array of the memory, and the `update`. A formula
+    may use these, the parameters of the rule, `learning_rate`, `gradient` and `t`.
 
-    A rule may also have a number `weight_decay`, by which times the learning rate the
-    weights (not the biases) shrink before each update, and `needs_all_rows = True`, if
-    it makes sense only when every batch is all rows.
+    A rule may also have a number `weight_decay`: the weights (not the biases) shrink by
+    ``learning_rate * weight_decay`` before each update. With `needs_all_rows = True`
+    every batch contains all rows.
     """
 
     def init(self, vector: NDArray) -> dict[str, NDArray]:
@@ -109,7 +109,7 @@ class SGD(ElementwiseOptimizer):
     Parameters
     ----------
     momentum : float, default=0.0
-        Share of the previous update that is repeated, in [0, 1].
+        Fraction of the previous update that is repeated, in [0, 1].
     nesterovs_momentum : bool, default=False
         Whether to look one step ahead.
     """
@@ -212,8 +212,8 @@ class AdamW(Adam):
     epsilon : float, default=1e-8
         Keeps the divisor from zero; positive.
     weight_decay : float, default=0.01
-        Part of the weights taken off per step, as a multiple of the learning rate; 0 or
-        more.
+        Fraction of the weights taken off per step, as a multiple of the learning rate;
+        0 or more.
     """
 
     weight_decay: float = number(0.01, 0, INFINITY, "[)")
@@ -315,7 +315,7 @@ class Adagrad(ElementwiseOptimizer):
 
 @spec
 class Rprop(ElementwiseOptimizer):
-    """A step size of its own for every parameter (Riedmiller & Braun, 1993).
+    """A separate step size for every parameter (Riedmiller & Braun, 1993).
 
     No update is taken back, as in the variant iRprop- of Igel & Hüsken (2003):
 
@@ -371,7 +371,7 @@ class Lion(ElementwiseOptimizer):
         update <- learning_rate * sign(beta_1 * m + (1 - beta_1) * gradient)
         m      <- beta_2 * m + (1 - beta_2) * gradient
 
-    Its learning rate wants to be three to ten times smaller than Adam's.
+    Choose a learning rate three to ten times smaller than for Adam.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Specs: rules held as plain parameters that scikit-learn can clone, search and print.
 
-A spec remembers nothing: what a rule has to remember during training lies in the
-state. That is why one spec can serve many estimators at the same time.
+A spec does not change during training: the memory of a rule is in the state. So you can use
+one spec in many estimators at the same time.
 """
 
 from __future__ import annotations

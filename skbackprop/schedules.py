@@ -1,8 +1,8 @@
 """Schedules: the learning rate as a function of time.
 
-A schedule is a pure function of the steps, the epochs and the samples that came
-before. One that also reacts to the training (`Plateau`) keeps what it remembers in
-the state, as a factor on the rate and not as a rate.
+A schedule is a pure function of the number of steps, epochs and samples so far. One that
+also reacts to the training (`Plateau`) keeps its memory in the state, as a factor on the
+rate.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Constant(Spec):
     Parameters
     ----------
     learning_rate_init : float or None, default=None
-        The first learning rate, positive. None: that of the estimator.
+        The first learning rate, positive. With None, that of the estimator.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
@@ -63,7 +63,7 @@ class InverseScaling(Spec):
     Parameters
     ----------
     learning_rate_init : float or None, default=None
-        The first learning rate, positive. None: that of the estimator.
+        The first learning rate, positive. With None, that of the estimator.
     power_t : float, default=0.5
         Exponent, 0 or more.
     """
@@ -84,7 +84,7 @@ class Exponential(Spec):
     Parameters
     ----------
     learning_rate_init : float or None, default=None
-        The first learning rate, positive. None: that of the estimator.
+        The first learning rate, positive. With None, that of the estimator.
     decay : float, default=0.95
         Factor on the rate per epoch, in (0, 1].
     """
@@ -103,7 +103,7 @@ class Step(Spec):
     Parameters
     ----------
     learning_rate_init : float or None, default=None
-        The first learning rate, positive. None: that of the estimator.
+        The first learning rate, positive. With None, that of the estimator.
     factor : float, default=0.5
         Factor on the rate per stair, in (0, 1].
     every : int, default=10
@@ -133,14 +133,15 @@ class Cosine(Spec):
     Parameters
     ----------
     learning_rate_init : float or None, default=None
-        The first learning rate, positive. None: that of the estimator.
+        The first learning rate, positive. With None, that of the estimator.
     n_epochs : int or None, default=None
-        How many epochs it takes, at least 1. None: the estimator's ``max_iter``.
+        Number of epochs that it takes, at least 1. With None, the estimator's
+        ``max_iter``.
     warmup : int, default=0
-        How many of the epochs rise; 0 or more.
+        Number of epochs in which the rate rises; 0 or more.
     floor : float, default=0.0
-        The learning rate after these epochs, 0 or more. The last of them still has a
-        little more: a rate of 0 would waste it.
+        The learning rate after these epochs, 0 or more. In the last of them it is still
+        a little higher, because a rate of 0 would waste an epoch.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
@@ -159,19 +160,21 @@ class Cosine(Spec):
 class OneCycle(Spec):
     """Up from ``learning_rate_init / start``, then down to ``learning_rate_init / end``.
 
-    The first epoch has the first of these rates and the last epoch the second. Both ways
-    are half cosines; the way up takes `rise` of the time between. A training of one epoch
-    has the end rate only, and one of two leaves no room for the highest: from three on it
-    makes sense. Smith (2018), *A disciplined approach to neural network hyper-parameters*.
+    The first epoch has the first of these rates and the last epoch the second. The rate
+    rises and falls along half cosines, and rises for the fraction `rise` of the time.
+    It needs at least three epochs: with one there is only the last rate, and with two
+    no room for the highest. Smith (2018), *A disciplined approach to neural network
+    hyper-parameters*.
 
     Parameters
     ----------
     learning_rate_init : float or None, default=None
-        The highest learning rate, positive. None: that of the estimator.
+        The highest learning rate, positive. With None, that of the estimator.
     n_epochs : int or None, default=None
-        How many epochs it takes, at least 1. None: the estimator's ``max_iter``.
+        Number of epochs that it takes, at least 1. With None, the estimator's
+        ``max_iter``.
     rise : float, default=0.3
-        Share of the epochs that rise, in (0, 1).
+        Fraction of the epochs in which the rate rises, in (0, 1).
     start : float, default=25.0
         How many times smaller than the highest the first rate is, at least 1.
     end : float, default=1e4
@@ -205,9 +208,9 @@ class Warmup(Spec):
     Parameters
     ----------
     then : schedule, default=Constant()
-        What it rises to and follows.
+        The schedule that it rises to, and then follows.
     n_epochs : int, default=5
-        How many epochs rise, at least 1.
+        Number of epochs in which the rate rises, at least 1.
     """
 
     then: Schedule = field(
@@ -231,14 +234,14 @@ class Plateau(Spec):
     Parameters
     ----------
     learning_rate_init : float or None, default=None
-        The first learning rate, positive. None: that of the estimator.
+        The first learning rate, positive. With None, that of the estimator.
     factor : float, default=0.5
         Factor on the rate when training stalls, in (0, 1).
     patience : float or None, default=5
-        Epochs without an improvement of ``tol`` that are tolerated, at least 1. None: the
-        estimator's ``n_iter_no_change``.
+        The rate is lowered after more than this number of epochs without an improvement
+        of ``tol``; at least 1. With None, the estimator's ``n_iter_no_change``.
     floor : float, default=1e-6
-        The rate from which it is not lowered any more, 0 or more.
+        A rate at or below this one is not lowered any more; 0 or more.
     """
 
     learning_rate_init: float | None = number(None, 0, INFINITY, "()")
@@ -265,13 +268,13 @@ class Adaptive(Plateau):
     Parameters
     ----------
     learning_rate_init : float or None, default=None
-        The first learning rate, positive. None: that of the estimator.
+        The first learning rate, positive. With None, that of the estimator.
     factor : float, default=0.2
         Factor on the rate when training stalls, in (0, 1).
     patience : float or None, default=None
-        At least 1. None: the estimator's ``n_iter_no_change``.
+        At least 1. With None, the estimator's ``n_iter_no_change``.
     floor : float, default=1e-6
-        The rate from which it is not lowered any more, 0 or more.
+        A rate at or below this one is not lowered any more; 0 or more.
     """
 
     factor: float = number(0.2, 0, 1, "()")
