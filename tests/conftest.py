@@ -27,7 +27,7 @@ if os.environ.get("NUMBA_DISABLE_JIT") != "1":  # kernels are compiled
     collect_ignore.append("test_kernels_in_python.py")
 
 if not (shutil.which("chromium") or shutil.which("chromium-browser")):
-    collect_ignore.append("test_replay_in_a_browser.py")
+    collect_ignore += ["test_replay_in_a_browser.py", "test_sign_question_in_a_browser.py"]
 
 if find_spec("sklearn.callback") is None:  # scikit-learn before 1.9
     collect_ignore.append("test_callbacks.py")

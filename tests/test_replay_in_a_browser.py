@@ -5,22 +5,13 @@ into the document, which the browser prints. Collected where Chromium is install
 """
 
 import json
-import re
-import shutil
-import subprocess
 
 import pytest
+from browser import CATCH, in_browser
 from sklearn.datasets import make_moons
 
 from skbackprop import BackpropClassifier, replay
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-OPTIONS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--virtual-time-budget=20000", "--dump-dom"),
-]
-CATCH = "<script>window.errors = []; onerror = m => { errors.push(String(m)); };</script>"
 DRIVE = """<script>
 setTimeout(() => {
   const $ = id => document.getElementById(id), seen = {};
@@ -76,16 +67,9 @@ def training():
 def driven(result, folder, *options):
     """What the added script saw."""
     page = result.to_html().replace("<head>", f"<head>{CATCH}")
-    file = folder / "page.html"
-    file.write_text(page.replace("</body>", f"{DRIVE}</body>"), encoding="utf-8")
-    printed = subprocess.run(
-        [BROWSER, *OPTIONS, *options, f"--user-data-dir={folder}", file.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=100,
-    ).stdout
-    text = re.search(r'<pre id="seen">(.*?)</pre>', printed, re.DOTALL)[1]
-    return json.loads(text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    return json.loads(
+        in_browser(page.replace("</body>", f"{DRIVE}</body>"), folder, *options)
+    )
 
 
 @pytest.fixture(scope="module")
