@@ -14,7 +14,7 @@ from .activations import Activation
 from .averaging import Averaging
 from .engines import Engine
 from .estimator.base import BaseBackprop, Call, has_partial_fit
-from .estimator.hyperparameters import loss_of, resolve_loss
+from .estimator.hyperparameters import loss_of, require, resolve_loss
 from .estimator.input_validation import expand_class_weight
 from .estimator.labels import (
     Multilabel,
@@ -25,10 +25,12 @@ from .estimator.labels import (
     sums_to_one,
 )
 from .estimator.missing_targets import check_y, subset_accuracy
+from .estimator.soft_labels import expected_accuracy, learn_soft_labels, soft_target
 from .estimator.warning import warn
 from .initializers import Initializer
 from .losses import CLASSIFIER_LOSSES, BinaryLogLoss, Loss
 from .optimizers import Optimizer
+from .rule import BOOL
 from .schedules import Schedule
 
 __all__ = ["BackpropClassifier"]
@@ -220,6 +222,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         left out of loss, gradient and score, and the row counts for what it has. Rows and
         columns without any value are refused, and so is NaN in a single column.
 
+    soft_labels : bool, default=False
+        Whether y has a probability for each class, shape (n_samples, n_classes), in the
+        place of labels. A row then counts as one of each class, weighted by its
+        probability; `classes_` are the numbers of the columns.
+
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs. "numpy" is always available. "numba" compiles a whole
         epoch and gives the same numbers up to rounding. It needs ``pip install
@@ -366,6 +373,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         averaging: str | Averaging | None = None,
         max_time: float | None = None,
         missing_targets: str = "error",
+        soft_labels: bool = False,
         engine: str | Engine = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -403,6 +411,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.averaging = averaging
         self.max_time = max_time
         self.missing_targets = missing_targets
+        self.soft_labels = soft_labels
         self.engine = engine
 
     _defaults = __init__.__kwdefaults__
@@ -429,6 +438,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         y : array-like of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
             The class labels, strings or numbers; a 0/1 array of several columns, dense or
             sparse, gives a multilabel classifier, where any positive number means yes.
+            With ``soft_labels=True`` probabilities, shape (n_samples, n_classes).
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts, not negative. With None, all rows count the same.
@@ -474,6 +484,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         y : array-like of shape (n_samples,), or (n_samples, n_labels) of 0 and 1
             The class labels, strings or numbers; a 0/1 array of several columns, dense or
             sparse, gives a multilabel classifier, where any positive number means yes.
+            With ``soft_labels=True`` probabilities, shape (n_samples, n_classes).
 
         classes : array-like of shape (n_classes,) or None, default=None
             All class labels that may occur in any chunk, each once. Required in the
@@ -513,7 +524,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             The rows to predict.
 
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            The class labels. With ``missing_targets="ignore"`` NaN is left out.
+            The class labels. With ``missing_targets="ignore"`` NaN is left out. With
+            ``soft_labels=True`` probabilities, or labels of one column.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts.
@@ -522,7 +534,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         -------
         score : float
             Fraction of the rows that are right; of multilabel rows all labels have to be.
+            Of probabilities the mean of those of the predicted classes.
         """
+        if self.soft_labels and np.ndim(y) == 2:
+            decided = self._labels.decided(self._output(X))
+            target = soft_target(np.asarray(y), self._labels, len(self.classes_))
+            return expected_accuracy(target, decided, sample_weight)
         if self.missing_targets == "error" or self._kind != Multilabel.kind:
             return super().score(X, y, sample_weight)
         labels = self._labels.decided(self._output(X))
@@ -728,6 +745,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.classes_ = labels.classes
 
     def _encode(self, rows, losses, *, fresh, is_chunk=True, classes=None):
+        if self.soft_labels is not False:
+            return self._encode_soft(rows.y, losses, fresh, classes)
         try:
             with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
                 y = label_column(rows.of_all(rows.y))
@@ -750,6 +769,23 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _target_filler(self, objective):
         return self._labels.fill
 
+    def _encode_soft(self, y, losses, fresh, classes):
+        is_bool, owner = self.soft_labels in BOOL, type(self).__name__
+        require(is_bool, "soft_labels", owner, BOOL, self.soft_labels)
+        if self.class_weight is not None:
+            raise ValueError(
+                "class_weight is for class labels, and with soft_labels=True a row has "
+                "several. Multiply the columns of y by the weights of the classes, divide "
+                "the rows by their sums, and pass the sums as sample_weight."
+            )
+        labels = learn_soft_labels(y) if fresh else self._labels
+        if classes is not None:
+            labels.check_classes(classes, y)
+        if fresh:
+            self._hold(labels)
+        loss = loss_of(losses, self._kind)
+        return soft_target(y, labels, labels.n_outputs(loss)), loss
+
     def _scored(self, y):
         return self._labels.scored(y)
 
@@ -769,6 +805,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return rows.held(weight)
 
     def _score_output(self, output, target, sample_weight):
+        if self.soft_labels:
+            return expected_accuracy(target, self._labels.decided(output), sample_weight)
         return self._labels.accuracy(output, target, sample_weight)
 
     def _is_poor(self, output, target, weight):
@@ -798,4 +836,5 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         is_for_labels = not sums_to_one(loss)
         tags.classifier_tags.multi_label = is_for_labels and self.class_weight is None
         tags.classifier_tags.poor_score = self._hardly_moves()
+        tags.target_tags.two_d_labels = bool(self.soft_labels)
         return tags

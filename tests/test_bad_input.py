@@ -73,6 +73,7 @@ INVALID = {
     "early_stopping": NOT_A_BOOL,
     "validation_fraction": NOT_A_FRACTION,
     "validation_rows": ["first", None, 3, [0, 1]],
+    "soft_labels": ["yes", None, 1, 0],
     "missing_targets": ["drop", None, True, 0],
     "beta_1": NOT_A_FRACTION,
     "beta_2": NOT_A_FRACTION,

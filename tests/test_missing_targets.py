@@ -53,9 +53,10 @@ def small(cls=BackpropRegressor, **parameters):
 # -- what is trained -------------------------------------------------------------------
 
 
-def test_columns_of_a_linear_network_are_regressions_on_their_own_rows(X, y):
+@pytest.mark.parametrize("solver", ["lbfgs", "lm"])
+def test_columns_of_a_linear_network_are_regressions_on_their_own_rows(solver, X, y):
     """Without hidden units columns share nothing."""
-    reg = small(**LBFGS, max_iter=1000).fit(X, y)
+    reg = small(**LBFGS | {"solver": solver}, max_iter=1000).fit(X, y)
     for k in range(3):
         rows = ~np.isnan(y[:, k])
         assert 40 < rows.sum() < 85

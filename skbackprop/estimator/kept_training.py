@@ -69,6 +69,7 @@ class KeptTraining:
             and call.sample_weight is None
             and call.classes is None
             and own.get("class_weight") is None
+            and not own.get("soft_labels")
             and self._are_mine(read_values(own))
             and are_clean(X, call.y, own, held.X.dtype)
             and X.shape == held.X.shape
