@@ -95,6 +95,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_signature": False,
+    "image_srcset": ["1.5x"],  # 150 dpi where the screen has them
     "backreferences_dir": "gallery/backreferences",  # from the reference to the examples
     "doc_module": ("skbackprop",),
     "write_computation_times": False,

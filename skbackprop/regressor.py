@@ -151,7 +151,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         gradient.
 
     verbose : bool or int, default=False
-        True prints a line per epoch; an int n > 1 prints the first and every n-th.
+        True prints the lines of scikit-learn's MLP, of every epoch. An int n > 1 prints
+        one line for the first and every n-th epoch: the loss, loss and score of the
+        validation rows, and the time that an epoch takes.
 
     warm_start : bool, default=False
         Whether `fit` continues where the last call ended, with the same weights, memory

@@ -312,6 +312,12 @@ def test_other_layers_have_no_feature_names():
     assert display.ax_.get_ylabel() == "input"
 
 
+def test_ticks_of_the_heat_map_are_whole_numbers():
+    display = WeightsDisplay.from_estimator(fitted(), layer=-1)  # 5 x 3: halves would fit
+    ticks = np.concatenate([display.ax_.get_xticks(), display.ax_.get_yticks()])
+    assert_array_equal(ticks, ticks.round())
+
+
 def test_images_stand_side_by_side_with_a_gap():
     clf = fitted(hidden_layer_sizes=(5,))
     display = WeightsDisplay.from_estimator(clf, image_shape=(2, 2))

@@ -1,10 +1,12 @@
 """What `verbose` prints."""
 
 import re
+from itertools import count
 
 import numpy as np
 import pytest
 
+import skbackprop.training.trainer
 from skbackprop import BackpropClassifier, BackpropRegressor
 
 pytestmark = pytest.mark.usefixtures("few_epochs")
@@ -19,7 +21,7 @@ def printed_losses(text):
     """Epoch number and loss of every line that reports one."""
     return [
         (int(epoch), float(loss))
-        for epoch, loss in re.findall(r"^Iteration (\d+), loss = (.+)$", text, re.M)
+        for epoch, loss in re.findall(r"^Iteration (\d+), loss = ([\d.]+)", text, re.M)
     ]
 
 
@@ -62,9 +64,30 @@ def test_validation_scores_follow_their_epochs(X, y, capsys):
     assert len(found) == 3
 
 
-def test_validation_scores_are_as_rare_as_the_lines(X, y, capsys):
-    classifier(verbose=2, early_stopping=True, max_iter=5).fit(X, y)
-    assert _out(capsys).count("Validation score") == 3  # epochs 1, 2 and 4
+def test_rare_lines_say_loss_and_score_of_the_validation_rows_and_the_time(X, y, capsys):
+    clf = classifier(verbose=2, early_stopping=True, max_iter=5).fit(X, y)
+    pattern = (
+        r"Iteration (\d), loss = (\S+), validation loss = (\S+), score = (\S+), (\S+) s "
+    )
+    found = [re.match(pattern, line) for line in _out(capsys).splitlines()]
+    epochs, *numbers, seconds = zip(*(match.groups() for match in found), strict=True)
+    assert epochs == ("1", "2", "4")
+    curves = (clf.loss_curve_, clf.validation_loss_curve_, clf.validation_scores_)
+    for texts, curve in zip(numbers, curves, strict=True):
+        expected = [curve[0], curve[1], curve[3]]
+        # six decimals of the score are printed, eight of the losses
+        np.testing.assert_allclose([float(text) for text in texts], expected, atol=5e-7)
+    assert all(0 <= float(text) < 10 for text in seconds)
+
+
+def test_time_per_epoch_is_that_of_the_epochs_since_the_last_line(
+    X, y, capsys, monkeypatch
+):
+    """By a clock that goes on by ten seconds whenever somebody looks at it."""
+    monkeypatch.setattr(skbackprop.training.trainer, "monotonic", count(0, 10).__next__)
+    classifier(verbose=5, max_iter=10).fit(X, y)
+    found = re.findall(r"(\S+) s per epoch", _out(capsys))
+    assert found == ["10", "2.5", "2"]  # after 1, another 4 and another 5 epochs
 
 
 def test_last_line_says_that_patience_ended_the_training(X, y, capsys):

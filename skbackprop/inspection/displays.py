@@ -637,6 +637,8 @@ class WeightsDisplay:
             ax.set_axis_off()
             return self
         ax.set(xlabel="unit", ylabel="input")
+        for axis in (ax.xaxis, ax.yaxis):  # there is no half a unit
+            axis.set_major_locator(pyplot().MaxNLocator(integer=True))
         if self.input_names is not None:
             ax.set_yticks(range(len(self.input_names)), self.input_names)
             ax.set_ylabel("")

@@ -227,6 +227,7 @@ class Trainer:
         What the last of the learning rates before it has caused was said then.
         """
         self.group.barrier()
+        self.last_line = monotonic(), self.state.epoch
         self._watch(next(self._reports))
         return [] if rates_before[-1:] == [0] else self._complain_of_rate()
 
@@ -237,6 +238,7 @@ class Trainer:
         the first one is complete it is raised.
         """
         self.group.barrier()
+        self.last_line = monotonic(), self.state.epoch
         self.end = np.inf if self.max_time is None else monotonic() + self.max_time
         before = a_part_of(self.state.vector).copy()
         shuffles = self.plan.shuffle and self.state.order is not None
@@ -381,18 +383,32 @@ class Trainer:
     def _record(self, report):
         """Append to the history, print if asked to; return what patience watches."""
         self.history.record(report)
-        speaks = report.epoch == 1 or report.epoch % max(1, int(self.verbose)) == 0
-        if speaks:
-            self._say(f"Iteration {report.epoch}, loss = {report.loss:.8f}")
         if self.validation is None:
+            self._say_epoch(report)
             return -report.loss
         loss, score = self.validation.evaluate(self.plan, self.state)
         if self.state.watches_score and self.state.best == -np.inf:
             self.validation.check_first(loss, score)
         self.history.record_validation(loss, score)
-        if speaks:
-            self._say(f"Validation score: {score:f}")
+        self._say_epoch(report, f"validation loss = {loss:.8f}", f"score = {score:f}")
         return score if self.state.watches_score else -report.loss
+
+    def _say_epoch(self, report, *of_validation):
+        """Print the lines of MLP, or for every so many epochs one that says more."""
+        if self.verbose == 1:
+            self._say(f"Iteration {report.epoch}, loss = {report.loss:.8f}")
+            if of_validation:
+                self._say(f"Validation {of_validation[-1].replace(' =', ':')}")
+        elif self.verbose and (report.epoch == 1 or report.epoch % self.verbose == 0):
+            begin, since = self.last_line
+            self.last_line = monotonic(), report.epoch
+            seconds = (self.last_line[0] - begin) / max(1, report.epoch - since)
+            says = [
+                f"loss = {report.loss:.8f}",
+                *of_validation,
+                f"{seconds:.2g} s per epoch",
+            ]
+            self._say(f"Iteration {report.epoch}, {', '.join(says)}")
 
     def _say(self, sentence):
         if self.verbose:
