@@ -185,7 +185,8 @@ def floor_of(path):
 def test_core_imports_numpy_and_scipy_only(path):
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
     if floor_of(path) > CORE:
-        allowed |= {"sklearn", "joblib"}  # which scikit-learn depends on
+        # which scikit-learn depends on
+        allowed |= {"sklearn", "joblib", "threadpoolctl"}
     if "numba_engine" in path.parts:  # imported on demand
         allowed |= {"numba", "llvmlite"}
     assert set(foreign_imports(TREES[path])) <= allowed

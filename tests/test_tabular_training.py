@@ -4,6 +4,7 @@ import io
 import pickle
 import time
 import warnings
+from typing import ClassVar
 
 import joblib
 import numpy as np
@@ -22,9 +23,11 @@ from sklearn.ensemble import (
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.utils.fixes import parse_version
 from test_tabular import each, few, mixed, output
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import skbackprop
 from skbackprop import TabularClassifier, TabularRegressor
+from skbackprop.engines import NumpyEngine
 
 
 def numbers_of(model):
@@ -49,6 +52,39 @@ def test_two_at_a_time_are_the_same_bits_as_one_after_the_other(cls, backend, en
     with parallel_config(backend=backend):
         two = few(cls, n_members=3, engine=engine, n_jobs=2).fit(X, y)
     assert numbers_of(one) == numbers_of(two)
+
+
+def blas_threads():
+    pools = threadpool_info()
+    return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
+
+
+class NotesThreads(NumpyEngine):
+    """The NumPy engine, which notes how many threads share a matrix product."""
+
+    noted: ClassVar[set] = set()
+
+    def prepare(self, plan, state, data):
+        self.noted.update(blas_threads())
+        if plan.max_epochs == 7:
+            raise OSError("as asked for")
+        return super().prepare(plan, state, data)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@each
+def test_members_train_with_one_blas_thread_and_give_the_others_back(cls, n_jobs):
+    X, y = mixed(cls)
+    model = few(cls, engine=NotesThreads(), n_jobs=n_jobs)
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        NotesThreads.noted.clear()
+        model.fit(X, y)
+        assert NotesThreads.noted == {1}
+        assert blas_threads() == before
+        with pytest.raises(OSError, match="as asked for"):
+            model.set_params(max_iter=7).fit(X, y)
+        assert blas_threads() == before
 
 
 @each

@@ -30,7 +30,16 @@ from ..estimator.fitted_network import DOCUMENTATION, NOT_STORED, warn_of_other_
 from ..estimator.input_validation import check_sample_weight
 from ..optimizers import AdamW
 from .columns import read_table
-from .members import Clock, Fold, Rows, Training, fit_member, given_folds, make_folds
+from .members import (
+    Clock,
+    Fold,
+    Rows,
+    Training,
+    fit_member,
+    given_folds,
+    make_folds,
+    one_blas_thread,
+)
 from .progress import progress_of
 from .table_encoder import TableEncoder
 
@@ -229,7 +238,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             for i, (member, fold) in enumerate(zip(members, folds, strict=True))
         ]
         try:
-            with warnings.catch_warnings():
+            with one_blas_thread(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # patience is enough
                 trained = Parallel(n_jobs=self.n_jobs, prefer="threads")(calls)
         except BaseException:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from threading import current_thread, main_thread
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import check_cv
+from threadpoolctl import ThreadpoolController  # which scikit-learn needs, too
 
-__all__ = ["Clock", "Fold", "Rows", "Training", "fit_member", "given_folds", "make_folds"]
+__all__ = [
+    "Clock",
+    "Fold",
+    "Rows",
+    "Training",
+    "fit_member",
+    "given_folds",
+    "make_folds",
+    "one_blas_thread",
+]
 
 PARTS_OF_ONE = 10  # a single member has one of so many parts of the rows held out
 
@@ -125,6 +138,25 @@ class Training(NamedTuple):
     verbose: bool
 
 
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Return a context in which one thread calculates each matrix product.
+
+    Members that train at the same time then do not compete for the cores. The last digits
+    of a product depend on how many threads share it, so neither `n_jobs` nor the number of
+    cores changes a result. The limit is one of the whole process: where fits run in several
+    threads of it, set it before they are started.
+    """
+    if current_thread() is not main_thread():
+        return nullcontext()
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+@cache
+def _libraries():
+    """Find the libraries that NumPy and SciPy have loaded, which takes milliseconds."""
+    return ThreadpoolController()
+
+
 def fit_member(
     training: Training, i: int, member: Any, fold: Fold, task: Any
 ) -> tuple[Any, NDArray]:
@@ -134,7 +166,7 @@ def fit_member(
     held_out = rows.take(fold.held_out) if validation is None else validation
     X, y, weight = rows.take_and_show(fold.train, fold.shown)
     member._should_stop = training.clock.part_of(i)
-    with task.around(member):
+    with one_blas_thread(), task.around(member):  # in a process of its own, perhaps
         member.fit(
             X,
             y,
