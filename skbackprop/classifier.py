@@ -80,6 +80,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Strength of the L2 penalty, ``alpha / 2 * sum(weights ** 2) / n`` with n the
         number of rows of the batch (the sum of their sample weights).
 
+    l1_ratio : float, default=0.0
+        Part of the penalty that is L1, from 0 to 1: ``alpha / n * ((1 - l1_ratio) / 2 *
+        sum(weights ** 2) + l1_ratio * sum(abs(weights)))``. It drives weights that are not
+        needed to about 0, for example those of columns that say nothing. Not for "lbfgs"
+        and "lm".
+
     batch_size : int or "auto", default="auto"
         Number of rows used for one step, at most all of them. "auto" is min(200,
         n_samples).
@@ -346,6 +352,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         error_convention: str = "output_minus_target",
         solver: str | Optimizer = "adam",
         alpha: float = 0.0001,
+        l1_ratio: float = 0.0,
         batch_size: int | str = "auto",
         learning_rate: float | str | Schedule = "constant",
         learning_rate_init: float = 0.001,
@@ -384,6 +391,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.error_convention = error_convention
         self.solver = solver
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init

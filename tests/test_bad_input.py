@@ -58,6 +58,7 @@ INVALID = {
     "error_convention": ["minus", None, 1, OutputMinusTarget()],
     "solver": ["no_such", None, 3, SGD, Relu()],
     "alpha": NEGATIVE,
+    "l1_ratio": [-0.1, 1.1, np.nan, "0.5", None, True],
     "batch_size": NOT_A_COUNT,
     "learning_rate": ["no_such", None, 0, -0.5, np.nan, np.inf, Constant, Relu()],
     "learning_rate_init": NOT_POSITIVE,
@@ -149,6 +150,7 @@ def test_dropout_is_checked_without_hidden_layers_too():
 AT_THE_BOUNDARY = {
     "hidden_layer_sizes": [1, (1,), [1, 1], (), np.array([1, 1])],
     "alpha": [0, 0.0],
+    "l1_ratio": [0, 1, 1.0],
     "batch_size": [1],
     "learning_rate_init": [1e-300],
     "power_t": [0],

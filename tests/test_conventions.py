@@ -120,6 +120,7 @@ def test_weights_agree_with_sample_weight_and_penalty(solver, X, rng):
         {"batch_size": 7},
         {"dropout": 0.4},
         {"clip_norm": 0.1},
+        {"alpha": 1.0, "l1_ratio": 0.5},
         {"class_weight": {0: 1, 1: 2, 2: 3}},
     ],
     ids=repr,

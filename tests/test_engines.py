@@ -198,6 +198,8 @@ SETTINGS = {
     "no activation": {"activation": "identity", "dropout": 0.2},
     "no penalty": {"alpha": 0.0},
     "strong penalty": {"alpha": 10.0},
+    "L1 penalty": {"alpha": 1.0, "l1_ratio": 1.0},
+    "both penalties, clipping": {"alpha": 10.0, "l1_ratio": 0.3, "clip_norm": 0.05},
     "clipping": {"clip_norm": 0.01},
     "clipping that never acts": {"clip_norm": 1e6},
     "dropout": {"dropout": 0.3},

@@ -190,6 +190,7 @@ def all_parameters(draw):
         ),
         "solver": draw(names_and_objects([*OPTIMIZERS, "lbfgs"], OPTIMIZER_OBJECTS)),
         "alpha": draw(st.floats(0, 1e3)),
+        "l1_ratio": draw(st.floats(0, 1)),
         "batch_size": draw(st.just("auto") | st.integers(1, 100)),
         "learning_rate": draw(names_and_objects(SCHEDULES, SCHEDULE_OBJECTS) | rates),
         "learning_rate_init": draw(rates),

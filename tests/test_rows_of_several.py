@@ -80,6 +80,7 @@ def vector_of(estimator):
     [
         "lbfgs, a rank without rows",
         "lm, sample weights",
+        "L1 penalty",
         "lm, a rank without rows",
         "dropout",
         "early stopping, a rank without rows",

@@ -90,6 +90,7 @@ def test_trace_has_the_learning_rate_of_its_step(schedule):
         {"dropout": 0.5},
         {"clip_norm": 1e-3},
         {"alpha": 1.0},
+        {"alpha": 1.0, "l1_ratio": 0.3},
         {"shuffle": False},
         {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": False},
         {"hidden_layer_sizes": ()},

@@ -131,6 +131,7 @@ RANDOM_STATE = Either(
 # Parameters that take a rule by name or as an object are checked where they are resolved.
 ALLOWED: dict[str, Allowed] = {
     "alpha": NOT_NEGATIVE,
+    "l1_ratio": Interval(Real, 0, 1),
     "batch_size": Either((Options(("auto",)), COUNT)),
     "learning_rate_init": POSITIVE,
     "power_t": NOT_NEGATIVE,
@@ -168,7 +169,8 @@ RESOLVED = (
 )
 read_parameters = attrgetter(*RESOLVED[:-1])  # but for class_weight, which classifiers have
 OF_THE_OBJECTIVE = (
-    *("activation", "dropout", "loss", "alpha", "error_convention", "missing_targets"),
+    *("activation", "dropout", "loss", "alpha", "l1_ratio", "error_convention"),
+    "missing_targets",
 )
 AUTO_BATCH_SIZE = 200
 
@@ -187,6 +189,7 @@ class Hyperparameters:
     schedule: Schedule
     averaging: Averaging | None
     alpha: float
+    l1_ratio: float
     batch_size: int | None  # None: chosen by the number of rows
     shuffle: bool
     clip_norm: float | None
@@ -214,6 +217,7 @@ class Hyperparameters:
             network=Network.of_sizes(layer_sizes, self.activations, self.dropout),
             loss=loss,
             alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
             convention=self.convention,
             ignores_missing=self.missing_targets != "error" and _leaves_out(loss),
         )
@@ -310,6 +314,7 @@ def resolve_hyperparameters(estimator: Any, owner: str | None = None) -> Hyperpa
         schedule=_schedule(given, owner),
         averaging=None if given["averaging"] is None else _averaging(given, owner),
         alpha=float(given["alpha"]),
+        l1_ratio=float(given["l1_ratio"]),
         batch_size=None if isinstance(given["batch_size"], str) else given["batch_size"],
         engine=_engine(engine, owner),
         engine_name=engine if isinstance(engine, str) else None,
@@ -335,7 +340,7 @@ def resolve_objective(estimator: Any, layer_sizes: Sequence[int], kind: str) -> 
 
 
 def _objective(
-    cls, layer_sizes, kind, activation, dropout, loss, alpha, convention, missing
+    cls, layer_sizes, kind, activation, dropout, loss, alpha, l1_ratio, convention, missing
 ):
     owner, n_hidden = cls.__name__, len(layer_sizes) - 2
     activations, _ = _activations(activation, n_hidden, owner)
@@ -345,6 +350,7 @@ def _objective(
         network=Network.of_sizes(layer_sizes, activations, dropout),
         loss=loss,
         alpha=float(alpha),
+        l1_ratio=float(l1_ratio),
         convention=CONVENTIONS[convention](),
         ignores_missing=missing != "error" and _leaves_out(loss),
     )
@@ -604,12 +610,13 @@ def refuse_what_a_minimizer_ignores(
         ("dropout", any(hyper.dropout)),
         ("clip_norm", hyper.clip_norm is not None),
         ("averaging", hyper.averaging is not None),
+        ("l1_ratio", hyper.l1_ratio > 0),
         ("scoring", hyper.scoring is not None and validation is None),
     ):
         if is_set:
             remedy = " or pass X_val and y_val" if name == "scoring" else ""
             raise ValueError(
                 f"solver={minimizer.name!r} cannot use {name}="
-                f"{getattr(estimator, name)!r}: it works on one fixed objective of all "
-                f"rows. Use a stochastic solver{remedy}."
+                f"{getattr(estimator, name)!r}: it works on one fixed, smooth objective "
+                f"of all rows. Use a stochastic solver{remedy}."
             )

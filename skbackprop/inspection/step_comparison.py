@@ -240,6 +240,7 @@ class _Place:
         self.activation = trace.plan.objective.network.layers[number].activation
         self.convention = trace.plan.objective.convention
         self.alpha, self.rate = trace.plan.objective.alpha, trace.learning_rate
+        self.l1_ratio = trace.plan.objective.l1_ratio
         weights = trace.sample_weight
         weights = np.ones(len(trace.rows)) if weights is None else weights
         self.weight_sum = trace.weight_sum
@@ -341,12 +342,15 @@ def _of_weights_gradient(at) -> Mistakes:
     yield "The gradient is transposed: rows are inputs, columns are units.", at.true.T
     inputs, delta, weights = at.layer.inputs, at.layer.delta, at.layer.weights_before
     if at.alpha:
-        words = f"The L2 penalty is left out: it adds alpha / {at.weight_sum:g} * w."
-        yield words, inputs.T @ delta
+        kind, of_w = ("L1 and L2", "...") if at.l1_ratio else ("L2", "w")
         words = (
-            f"The L2 penalty is not divided by the weight of the rows, {at.weight_sum:g}."
+            f"The {kind} penalty is left out: it adds alpha / {at.weight_sum:g} * {of_w}."
         )
-        yield words, inputs.T @ delta + at.convention.orient(at.alpha * weights)
+        yield words, inputs.T @ delta
+        words = f"The {kind} penalty is not divided by the weight of the rows, "
+        words += f"{at.weight_sum:g}."
+        slope = (1 - at.l1_ratio) * weights + at.l1_ratio * np.sign(weights)
+        yield words, inputs.T @ delta + at.convention.orient(at.alpha * slope)
     if at.below:
         words = (
             "The deltas are multiplied with the net input of the layer below; what these "

@@ -217,14 +217,20 @@ def _penalty(trace):
     if alpha == 0:
         return []
     squares = sum(float(np.sum(layer.weights_before**2)) for layer in trace.layers)
-    penalty = trace.objective_before - trace.loss_before
+    sizes = sum(float(np.sum(np.abs(layer.weights_before))) for layer in trace.layers)
+    penalty, ratio = (
+        trace.objective_before - trace.loss_before,
+        trace.plan.objective.l1_ratio,
+    )
+    of_weights = f"{numeral(alpha)} / 2 * {numeral(squares)}"
+    if ratio:
+        l1, l2 = numeral(ratio), numeral(1 - ratio)
+        mixed = f"({l2} / 2 * {numeral(squares)} + {l1} * {numeral(sizes)})"
+        of_weights = f"{numeral(alpha)} * {mixed}"
     return [
         ("sum of squared weights", "", squares),
-        (
-            "penalty",
-            f"{numeral(alpha)} / 2 * {numeral(squares)} / {numeral(trace.weight_sum)}",
-            penalty,
-        ),
+        *([("sum of absolute weights", "", sizes)] if ratio else []),
+        ("penalty", f"{of_weights} / {numeral(trace.weight_sum)}", penalty),
         (
             "objective",
             f"{numeral(trace.loss_before)} + {numeral(penalty)}",
@@ -524,7 +530,10 @@ class _Layer:
         """Return the penalty's part of a weight's gradient, as the end of a formula."""
         if self.trace.plan.objective.alpha == 0:
             return ""
-        sign = _words(self.trace).penalty
+        sign, ratio = _words(self.trace).penalty, self.trace.plan.objective.l1_ratio
+        if ratio:
+            l1, l2, sign_of = numeral(ratio), numeral(1 - ratio), weight.strip("()")
+            weight = f"({l2} * {weight} + {l1} * sign({sign_of}))"
         return f" {sign} {alpha} / {numeral(self.trace.weight_sum)} * {weight}"
 
     def _rule_lines(self, part, index, gradient, update):

@@ -52,8 +52,9 @@ def cache_blocks(size: int) -> tuple[slice, ...]:
 
 @dataclass(kw_only=True, eq=False)
 class Objective:
-    """``loss + alpha / 2 * sum(weights^2) / weight_sum``, and its signal.
+    """``loss + alpha / weight_sum * penalty``, and its signal.
 
+    ``penalty = (1 - l1_ratio) / 2 * sum(weights^2) + l1_ratio * sum(|weights|)``.
     Dividing the penalty by the sum of the sample weights (without them the number of
     rows) is scikit-learn's definition of `alpha`.
     """
@@ -62,6 +63,7 @@ class Objective:
     loss: Loss
     alpha: float
     convention: ErrorConvention
+    l1_ratio: float = 0.0
     ignores_missing: bool = False  # targets that are NaN; a RowLoss leaves them out
 
     def value_and_gradient(
@@ -98,10 +100,14 @@ class Objective:
             return 0.0
         weights, signal = parameters.weights, gradient.weights
         strength = self.alpha / weight_sum
+        l2, l1 = strength * (1 - self.l1_ratio), strength * self.l1_ratio
         for block in cache_blocks(len(weights)):
             piece = signal[block]  # ``signal[block] += ...`` would copy it once more
-            piece += self.convention.orient(strength * weights[block])
-        return strength / 2 * float(np.dot(weights, weights))
+            piece += self.convention.orient(l2 * weights[block])
+            if l1:
+                piece += self.convention.orient(l1 * np.sign(weights[block]))
+        sizes = float(np.abs(weights).sum(dtype=float)) if l1 else 0.0
+        return l2 / 2 * float(np.dot(weights, weights)) + l1 * sizes
 
     def net_output(
         self, vector: NDArray, X: NDArray, masks: tuple[int, int] | None = None

@@ -101,6 +101,7 @@ CASES = {
     "lm, sample weights": Case({"solver": "lm"}, data="quantities", weighted=True),
     "lm, a rank without rows": Case({"solver": "lm"}, data="quantities", first_has=0),
     "the other sign": Case({"error_convention": "target_minus_output", "alpha": 0.1}),
+    "L1 penalty": Case({"alpha": 0.5, "l1_ratio": 0.7}),
     "no shuffling": Case({"shuffle": False}),
     "one batch": Case({"batch_size": N_ROWS}),
     "batch size auto": Case({"batch_size": "auto"}),

@@ -110,10 +110,28 @@ def scale_of_clipping(vector, gradient, n_weights, strength, clip_norm):
     return clip_norm / norm if norm > clip_norm else 1.0
 
 
+@kernel
+def pull_to_zero(weights, gradient, strength):
+    """Add the signal of an L1 penalty to the gradient; return the sum of sizes."""
+    (strength,) = in_precision_of(weights[0], (strength,))
+    sizes = 0.0
+    for i in range(len(weights)):
+        sizes += abs(weights[i])
+        if weights[i] > 0:
+            gradient[i] += strength
+        elif weights[i] < 0:
+            gradient[i] -= strength
+    return sizes
+
+
 @glue
 def move(rules, n_weights, weight_sum, vector, gradient, memory, step):
     """Penalise, clip, decay and update in one walk; return the penalty before it."""
     alpha, orientation = rules.alpha / weight_sum, rules.orientation
+    l1, sizes = alpha * rules.l1_ratio, 0.0
+    if l1 > 0:
+        sizes = pull_to_zero(vector[:n_weights], gradient[:n_weights], l1 * orientation)
+    alpha -= l1
     strength, keep = alpha * orientation, 1 - step[0] * rules.weight_decay
     scale = scale_of_clipping(vector, gradient, n_weights, strength, rules.clip_norm)
     of_weights, of_biases = (
@@ -123,7 +141,8 @@ def move(rules, n_weights, weight_sum, vector, gradient, memory, step):
     weights, biases = vector[:n_weights], vector[n_weights:]
     squares = update(rules, weights, gradient[:n_weights], memory, 0, of_weights, step)
     update(rules, biases, gradient[n_weights:], memory, n_weights, of_biases, step)
-    return alpha / 2 * type(vector[0])(squares) if alpha > 0 else 0.0
+    penalty = alpha / 2 * type(vector[0])(squares) if alpha > 0 else 0.0
+    return penalty + l1 * sizes
 
 
 @intrinsic

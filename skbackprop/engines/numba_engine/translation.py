@@ -108,6 +108,7 @@ class Rules(NamedTuple):
     optimizer_numbers: int
     weight_decay: float
     alpha: float
+    l1_ratio: float
     clip_norm: float  # infinite: no clipping
     orientation: float  # of the convention's signals, 1 or -1
     dropout_seed: int
@@ -300,6 +301,7 @@ def _translate_rules(plan, state, functions):
         *of_optimizer,
         weight_decay=float(getattr(optimizer, "weight_decay", 0.0)),
         alpha=float(plan.objective.alpha),
+        l1_ratio=float(plan.objective.l1_ratio),
         clip_norm=float(np.inf if plan.clip_norm is None else plan.clip_norm),
         orientation=float(plan.objective.convention.orient(np.ones(1))[0]),
         dropout_seed=state.dropout_seed or 0,
