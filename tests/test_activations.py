@@ -7,6 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import softmax
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.activations import (
@@ -201,3 +202,19 @@ def test_number_of_activations_must_be_that_of_hidden_layers(n_given, rng):
     classifier = BackpropClassifier((4, 4), ["tanh"] * n_given)
     with pytest.raises(ValueError, match=f"has {n_given} items for 2 hidden"):
         classifier.fit(rng.standard_normal((20, 3)), np.arange(20) % 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_classes", [63, 64, 200])
+def test_probabilities_of_many_classes_are_a_softmax(n_classes, dtype):
+    """Rows of any length, more of them than one block holds."""
+    rng = np.random.RandomState(0)
+    W, b = rng.normal(0, 9, (3, n_classes)), rng.normal(0, 9, n_classes)
+    X = rng.standard_normal((1500, 3))
+    net = BackpropClassifier.from_weights(
+        [W.astype(dtype)], [b.astype(dtype)], classes=np.arange(n_classes)
+    )
+    expected = softmax(X @ net.coefs_[0].astype(float) + net.intercepts_[0], axis=1)
+    # net inputs of some 30 have errors of 30 eps, which an exponential makes relative ones
+    eps = np.finfo(dtype).eps
+    assert_allclose(net.predict_proba(X), expected, rtol=200 * eps, atol=1e-30)

@@ -1,4 +1,4 @@
-"""What `fit` allocates in double precision, against MLPClassifier."""
+"""What `fit` allocates in double precision, against MLPClassifier, and `predict`."""
 
 import tracemalloc
 from functools import cache
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from skbackprop import BackpropClassifier
+from skbackprop import BackpropClassifier, BackpropRegressor
 
 # rows, columns and classes, hidden layers
 MANY_ROWS = (20_000, 30, 10), (100,)
@@ -23,9 +23,14 @@ def peak_of_fit(cls, problem, **parameters):
     X = np.random.RandomState(0).standard_normal((n_rows, n_columns))
     y = np.arange(n_rows) % n_classes
     estimator.fit(X, y)  # imports, compiles, fills caches
+    return peak_of(lambda: estimator.fit(X, y))
+
+
+def peak_of(call):
+    """Return the largest number of bytes that a call holds beyond what was there."""
     tracemalloc.start()
     try:
-        estimator.fit(X, y)
+        call()
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -44,3 +49,16 @@ def test_fit_takes_hardly_more_memory_than_that_of_mlp(engine, problem):
         pytest.importorskip("numba")
     peak = peak_of_fit(BackpropClassifier, problem, engine=engine)
     assert peak <= 1.1 * peak_of_mlp(problem)  # the goal of docs/performance.md
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("hidden", [(1024, 1024), (50,) * 20])
+def test_predict_takes_the_same_memory_for_any_number_of_rows(hidden):
+    """Two layers of a chunk of rows, and the predictions."""
+    X = np.random.RandomState(0).standard_normal((6000, 5))
+    net = BackpropRegressor(hidden, **SETTINGS).fit(X[:50], X[:50, 0])
+    net.predict(X[:50])  # fills caches
+    few, many = (peak_of(lambda n=n: net.predict(X[:n])) for n in (3000, 6000))
+    two_layers = 2 * 8 * max(256 * 1024, 2**16)  # bytes, in chunks of 256 rows or more
+    assert many < two_layers + 2**18
+    assert many - few <= 4 * 8 * 3000  # a few numbers for each row more

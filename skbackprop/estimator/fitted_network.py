@@ -15,7 +15,7 @@ from .._version import __version__
 from ..engines import ENGINES
 from ..network.network import Network
 from ..schedules import SCHEDULES, Exponential, InverseScaling, Step
-from ..training.state import State
+from ..training.state import State, all_finite
 from ..training.trainer import History
 from .hyperparameters import COUNT, check_nested, require, resolve_objective
 from .input_validation import check_rows
@@ -205,7 +205,7 @@ class FittedNetwork(BaseEstimator):
         """Check X; return the objective and the net input of the output layer."""
         objective, vector, X = self._open_rows(X)
         z = objective.net_output(vector, X)
-        return objective, z if np.isfinite(z).all() else self._bounded(z)
+        return objective, z if all_finite(z) else self._bounded(z)
 
     def _sampled(self, X, n_samples, random_state):
         """Yield the objective and the net input of the output layer, with dropout on.

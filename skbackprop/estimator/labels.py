@@ -427,11 +427,12 @@ def _is_symmetric(loss):
 
 
 def _not_zero(probabilities):
-    """Return probabilities whose logarithms are finite: at least the least normal number.
+    """Make logarithms of probabilities finite, in place: at least the least normal number.
 
     Smaller ones have lost digits, so that their order is not that of the logarithms.
     """
-    return np.maximum(probabilities, np.finfo(probabilities.dtype).tiny)
+    lowest = np.finfo(probabilities.dtype).tiny
+    return np.maximum(probabilities, lowest, out=probabilities)
 
 
 def _shares(output):

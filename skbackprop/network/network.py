@@ -20,6 +20,7 @@ from .dropout import fill_mask
 __all__ = ["Dense", "LayerParameters", "LayerWork", "Network", "Parameters"]
 
 CHUNK_ELEMENTS = 2**16  # of the widest layer, so that a chunk stays in cache
+CHUNK_ROWS = 256  # at least, so that wide layers' weights are not read again and again
 
 
 class LayerParameters(NamedTuple):
@@ -218,10 +219,7 @@ class Network:
         n_rows, dtype = X.shape[0], parameters.vector.dtype
         net_input = np.empty((n_rows, self.layers[-1].n_units), dtype)
         size = max(1, min(self._chunk_size(), n_rows))
-        hidden = [
-            _prediction_work(layer, size, dtype, masks is not None)
-            for layer in self.layers[:-1]
-        ]
+        hidden = _prediction_work(self.layers[:-1], size, dtype, masks is not None)
         for start in range(0, n_rows, size):
             out = net_input[start : start + size]
             if len(out) < size:
@@ -235,15 +233,24 @@ class Network:
     def hidden_activations(self, parameters: Parameters, X) -> list[NDArray]:
         """Return the activations of every hidden layer, as they are in prediction."""
         n_rows, dtype = X.shape[0], parameters.vector.dtype
-        work = [_prediction_work(layer, n_rows, dtype) for layer in self.layers]
+        arrays = [np.empty((n_rows, layer.n_units), dtype) for layer in self.layers]
+        work = [LayerWork(array, array, array) for array in arrays]
         self.forward(parameters, X, work)
         return [own_work.activation for own_work in work[:-1]]
 
     def _chunk_size(self) -> int:
-        return max(1, CHUNK_ELEMENTS // max(layer.n_units for layer in self.layers))
+        widest = max(layer.n_units for layer in self.layers)
+        return max(CHUNK_ROWS, CHUNK_ELEMENTS // widest)
 
 
-def _prediction_work(layer, n_rows, dtype, masked=False):
-    array = np.empty((n_rows, layer.n_units), dtype)
-    mask = np.empty_like(array) if masked and layer.dropout else None
-    return LayerWork(array, array, array, mask=mask)
+def _prediction_work(layers, n_rows, dtype, masked):
+    """Return work arrays; a layer needs the one below, and takes the array of the next."""
+    work = []
+    for i, layer in enumerate(layers):
+        if i > 1 and layers[i - 2].n_units == layer.n_units:
+            array = work[i - 2].output
+        else:
+            array = np.empty((n_rows, layer.n_units), dtype)
+        mask = np.empty_like(array) if masked and layer.dropout else None
+        work.append(LayerWork(array, array, array, mask=mask))
+    return work

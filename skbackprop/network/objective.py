@@ -50,6 +50,14 @@ def cache_blocks(size: int) -> tuple[slice, ...]:
     return tuple(slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
+def row_blocks(array: NDArray) -> list[NDArray]:
+    """Cut a matrix into views of some rows each, which stay in cache."""
+    if array.size <= BLOCK:
+        return [array]
+    n_rows = max(1, BLOCK // array.shape[1])
+    return [array[start : start + n_rows] for start in range(0, len(array), n_rows)]
+
+
 @dataclass(kw_only=True, eq=False)
 class Objective:
     """``loss + alpha / weight_sum * penalty``, and its signal.
@@ -119,13 +127,15 @@ class Objective:
     def link(self, z: NDArray) -> NDArray:
         """Turn the net input of the output layer into the output, in place."""
         with np.errstate(all="ignore"):  # an exponential may overflow on its way to 0 or 1
-            self.loss.predict(z, out=z)
+            for rows in row_blocks(z):
+                self.loss.predict(rows, out=rows)
         return z
 
     def log_link(self, z: NDArray) -> NDArray:
         """Turn the net input of the output layer into the output's logarithm, in place."""
         with np.errstate(all="ignore"):
-            self.loss.log_predict(z, out=z)  # type: ignore[attr-defined]  # has been asked for
+            for rows in row_blocks(z):
+                self.loss.log_predict(rows, out=rows)  # type: ignore[attr-defined]  # asked for
         return z
 
     def output(self, vector: NDArray, X: NDArray) -> NDArray:

@@ -218,7 +218,7 @@ class Trainer:
     is_late: bool = field(default=False, init=False)  # ended by max_time
 
     @cached_property
-    def _reports(self):
+    def _chunk_reports(self):
         return train(self.plan, self.state, self.data, self.engine)
 
     def run_epoch(self, rates_before: list[float]) -> list[str]:
@@ -228,7 +228,7 @@ class Trainer:
         """
         self.group.barrier()
         self.last_line = monotonic(), self.state.epoch
-        self._watch(next(self._reports))
+        self._watch(next(self._chunk_reports))
         return [] if rates_before[-1:] == [0] else self._complain_of_rate()
 
     def run(self) -> list[str]:
@@ -289,9 +289,10 @@ class Trainer:
 
     def _iterate(self):
         """Train epoch by epoch; return the complaint that only a limit ended it."""
+        reports = train(self.plan, self.state, self.data, self.engine)
         for _ in range(self.max_iter):
             self.callbacks.begin_epoch()
-            if self._is_over(next(self._reports)):
+            if self._is_over(next(reports)):
                 return self._complain_of_time(REMEDY)
         return [
             f"Not converged after max_iter={self.max_iter} epochs. Increase max_iter, "
