@@ -3,7 +3,7 @@ A network that keeps learning gets over a change of the data
 ============================================================
 
 Digits arrive in chunks of 50, and halfway the scanner is turned on its side. A network
-that was trained once fails from then on. One that goes on with `partial_fit` fails at
+that was trained once fails from then on. One that continues with `partial_fit` fails at
 first, and has learnt the new images a dozen chunks later.
 """
 
@@ -71,5 +71,5 @@ ax.legend(loc="lower left")
 plt.show()
 
 # %%
-# Nothing had to notice the change. What has to be known is how much the past still counts:
-# the learning rate says it.
+# You do not have to detect the change. All you choose is how much the past still
+# counts, by the learning rate.

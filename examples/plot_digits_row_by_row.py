@@ -80,5 +80,4 @@ right.set_title("weights into 25 hidden units")
 plt.show()
 
 # %%
-# One row per step is slow to write about and quick to learn: a hundred passes are enough
-# for most of the digits.
+# With one row per step, a hundred passes are enough to learn most of the digits.

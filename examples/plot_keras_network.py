@@ -65,5 +65,5 @@ display.axes_[0].set_yscale("log")
 plt.show()
 
 # %%
-# The training loss goes on falling long after the validation loss has settled: this is
+# The training loss keeps falling long after the validation loss has settled: this is
 # what early_stopping=True is for.

@@ -67,4 +67,5 @@ ax.legend(loc=(0.02, 0.63))
 plt.show()
 
 # %%
-# There is no right weight without saying what a missed eight costs, beside a false one.
+# Which weight is right depends on what a missed eight costs you, compared with a false
+# one.

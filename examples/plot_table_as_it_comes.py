@@ -64,4 +64,4 @@ figure.tight_layout()
 plt.show()
 
 # %%
-# A fit of a table as it comes gives intervals that are right as often as they say.
+# The table needed no preparation, and the intervals are right as often as they say.

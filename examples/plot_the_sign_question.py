@@ -20,9 +20,9 @@ X, y = load_iris(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)
 
 # %%
-# The two halves of the question, with numbers. The squared error of target (0, 1, 0) and
-# output (0.20, 0.70, 0.10) is the same both ways round; its derivatives are not what one
-# wants to move by in the same direction.
+# The two halves of the question, with numbers. The squared error of target (0, 1, 0)
+# and output (0.20, 0.70, 0.10) is the same both ways round; the errors have opposite
+# signs, so one is subtracted and the other added.
 
 target, output = np.array([0.0, 1.0, 0.0]), np.array([0.20, 0.70, 0.10])
 for words, error in (
@@ -99,4 +99,4 @@ ax.legend()
 plt.show()
 
 # %%
-# The question has two right answers. What is wrong is half of each.
+# The question has two right answers. The mistake is to mix them.
