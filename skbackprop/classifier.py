@@ -711,8 +711,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         estimator.classes_ = np.unique(classes)
         if not np.array_equal(estimator.classes_, classes):
             raise ValueError(
-                f"classes={classes!r} must be sorted and hold each label once, as the "
-                "outputs are: an output belongs to the class at its place."
+                f"classes={classes!r} must be sorted and hold each label once, "
+                "because each output belongs to the class at its position."
             )
         estimator._hold(
             Multilabel(estimator.classes_)

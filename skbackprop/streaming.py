@@ -120,8 +120,8 @@ def train_on_chunks(
             yield ChunkReport(n_pass + 1, n_chunk, n_done, estimator.loss_)
         if n_chunk == 0:
             raise ValueError(
-                f"read(0) returned no chunk in pass {n_pass + 1}. Let it begin anew in "
-                "every call: an iterator can be gone through only once."
+                f"read(0) returned no chunk in pass {n_pass + 1}. It must start again "
+                "in every call: an iterator can be used only once."
             )
         n_pass, n_chunk = n_pass + 1, 0
         if file is not None:

@@ -382,7 +382,7 @@ BAD_LABELS |= {
     "y_val without an order": (
         lambda X, y: {"X_val": X, "y_val": np.array(["a", 1], dtype=object)[y]},
         ("fit", "warm fit"),
-        "y_val does not go with y.* must be of one kind",
+        "y_val does not match y.* must be of one kind",
     ),
 }
 BAD_QUANTITIES = {
@@ -399,7 +399,7 @@ BAD_QUANTITIES = {
     "more outputs": (
         lambda X, y: {"y": np.column_stack([y, y])},
         CONTINUED,
-        r"layers of \[3, 4, 1\] units and cannot go on with \[3, 4, 2\]",
+        r"layers of \[3, 4, 1\] units and cannot continue with \[3, 4, 2\]",
     ),
 }
 BAD_CALLS = [
@@ -470,7 +470,7 @@ def test_changed_layers_cannot_go_on(cls, X, y):
     estimator = trained(cls, X, y)
     before = snapshot(estimator, X)
     estimator.set_params(hidden_layer_sizes=(4, 2))
-    with pytest.raises(ValueError, match=r"\[3, 4, 1\] units and cannot go on with"):
+    with pytest.raises(ValueError, match=r"\[3, 4, 1\] units and cannot continue with"):
         estimator.partial_fit(X, y)
     np.testing.assert_equal(snapshot(estimator, X), before)
 

@@ -126,7 +126,7 @@ def test_other_values_of_labels_are_refused_by_name(values, form, X, indicators)
     before = clf.predict_proba(X)
     with pytest.raises(ValueError, match=message):
         clf.partial_fit(X, refused)
-    with pytest.raises(ValueError, match=f"y_val does not go with y.*{message}"):
+    with pytest.raises(ValueError, match=f"y_val does not match y.*{message}"):
         clf.fit(X, indicators, X_val=X, y_val=refused)
     assert_array_equal(clf.predict_proba(X), before)
 
@@ -211,7 +211,7 @@ def test_the_trouble_with_labels_is_named(wrong, message, X, y):
     with pytest.raises(ValueError, match=message):
         BackpropClassifier(**SMALL).partial_fit(X, wrong(y), [0, 1])
     clf = BackpropClassifier(**SMALL).fit(X, y)
-    with pytest.raises(ValueError, match=f"y_val does not go with y.*{message}"):
+    with pytest.raises(ValueError, match=f"y_val does not match y.*{message}"):
         clf.fit(X, y, X_val=X, y_val=wrong(y))
 
 

@@ -161,7 +161,7 @@ def test_rprop_takes_all_rows_as_its_batch(rng):
 
 def test_rprop_refuses_a_smaller_batch(rng):
     classifier = BackpropClassifier((3,), solver="rprop", batch_size=10)
-    with pytest.raises(ValueError, match="batch_size=10 does not go with Rprop"):
+    with pytest.raises(ValueError, match="batch_size=10 cannot be used with Rprop"):
         classifier.fit(rng.standard_normal((20, 2)), np.arange(20) % 2)
 
 

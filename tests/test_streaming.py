@@ -244,7 +244,7 @@ def test_another_pickle_is_no_checkpoint(content, checkpoint):
 
 def test_an_iterator_that_is_used_up_is_noticed():
     once = iter([(np.eye(2), [0.0, 1.0])])
-    with pytest.raises(ValueError, match=r"no chunk in pass 2\. Let it begin anew"):
+    with pytest.raises(ValueError, match=r"no chunk in pass 2\. It must start again"):
         list(train_on_chunks(BackpropRegressor((2,)), lambda start: once, n_passes=2))
 
 

@@ -226,7 +226,7 @@ def test_one_row_that_was_held_out_has_no_r2():
 
 @each
 def test_one_row_is_too_few(cls):
-    with pytest.raises(ValueError, match=r"two at least. Got n_samples=1"):
+    with pytest.raises(ValueError, match=r"at least two. Got n_samples=1"):
         few(cls).fit([[1.0]], [1])
 
 

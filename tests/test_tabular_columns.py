@@ -198,7 +198,7 @@ def test_text_among_numbers_is_refused():
     columns, y = mixed_columns()
     frame = as_pandas(columns)
     with pytest.raises(
-        ValueError, match="Column 'town' of X is taken for numbers and holds"
+        ValueError, match="Column 'town' of X is treated as numbers, but holds"
     ):
         fitted(frame, y, categorical_features=None)
     model = fitted(frame, y)

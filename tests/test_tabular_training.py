@@ -265,7 +265,7 @@ def test_wrong_arguments_are_refused(cls, arguments, words):
 
 def test_own_validation_rows_and_folds_exclude_each_other():
     X, y = mixed(TabularRegressor)
-    with pytest.raises(ValueError, match="X_val takes the place of the folds"):
+    with pytest.raises(ValueError, match="X_val replaces the folds"):
         few(TabularRegressor, cv=GroupKFold(2)).fit(X, y, X_val=X, y_val=y)
 
 

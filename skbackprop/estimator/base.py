@@ -227,8 +227,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             owner = type(self).__name__
             raise ValueError(
                 f"This {owner} was trained with layers of {state.layer_sizes} units and "
-                f"cannot go on with {sizes}. Set hidden_layer_sizes and y back to what "
-                "they were, or fit anew with warm_start=False."
+                f"cannot continue with {sizes}. Set hidden_layer_sizes and y back to what "
+                "they were, or fit again with warm_start=False."
             )
         if not call.is_chunk:
             state.mean_class_weight = state.weight_of_chunks = 0.0

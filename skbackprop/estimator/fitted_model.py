@@ -82,8 +82,8 @@ def check_backprop(estimator: Any, function: str) -> None:
     if not isinstance(estimator, BaseBackprop):
         raise TypeError(
             f"{function} needs a BackpropClassifier or a BackpropRegressor. Got "
-            f"{type(estimator).__name__}. Of a Pipeline pass the last step, pipeline[-1], "
-            "with X as pipeline[:-1].transform(X) gives it."
+            f"{type(estimator).__name__}. For a Pipeline pass its last step, pipeline[-1], "
+            "and X as pipeline[:-1].transform(X) returns it."
         )
 
 

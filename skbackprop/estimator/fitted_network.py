@@ -161,8 +161,8 @@ class FittedNetwork(BaseEstimator):
     def _check_fitted(self):
         if "_state" not in vars(self):
             raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet. An estimator of weights "
-                f"that you have is made by {type(self).__name__}.from_weights."
+                f"This {type(self).__name__} is not fitted yet. To use weights that "
+                f"you already have, call {type(self).__name__}.from_weights."
             )
 
     @property

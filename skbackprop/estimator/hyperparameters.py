@@ -229,7 +229,7 @@ class Hyperparameters:
             batch_size = min(self.batch_size or AUTO_BATCH_SIZE, n_rows)
         elif self.batch_size is not None and self.batch_size < n_rows:
             raise ValueError(
-                f"batch_size={self.batch_size} does not go with "
+                f"batch_size={self.batch_size} cannot be used with "
                 f"{type(self.optimizer).__name__}, which compares the gradients "
                 f"of all {n_rows} training rows. Use batch_size='auto'."
             )
@@ -457,8 +457,8 @@ def _engine(value, owner):
         raise ValueError(
             f"{type(value).__name__} is an engine in its former shape, with `epochs`. "
             "Give it `prepare(plan, state, data)`, which returns a function that runs one "
-            "epoch and returns its loss; to shuffle and to count is no longer an engine's "
-            "task. See skbackprop.engines.Engine."
+            "epoch and returns its loss; shuffling and counting are no longer the task "
+            "of an engine. See skbackprop.engines.Engine."
         )
     known = {**ENGINES, "auto": lambda: None}
     methods = ("why_not", "prepare", "reduce")

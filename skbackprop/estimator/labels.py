@@ -66,7 +66,7 @@ class Labels(ABC):
         if not np.array_equal(self.classes, check_classes(classes, y)):
             raise ValueError(
                 f"classes={classes!r} differs from the classes of the first call, "
-                f"{self.classes}. Leave classes out, or begin a new estimator."
+                f"{self.classes}. Leave classes out, or start with a new estimator."
                 f"{may_be_weights(classes, y)}"
             )
 
@@ -162,8 +162,8 @@ class Multiclass(Labels):
             check_classification_targets(y)
             raise ValueError(
                 f"y has classes that were not there before: {np.unique(unknown)}. Known "
-                f"are {self.classes}. Begin with partial_fit(X, y, classes=...), naming "
-                "all classes, or fit anew with warm_start=False."
+                f"are {self.classes}. Start with partial_fit(X, y, classes=...), naming "
+                "all classes, or fit again with warm_start=False."
             )
         if must_have_all and not np.isin(self.classes, y).all():
             raise ValueError(
@@ -391,7 +391,7 @@ def label_column(y: Any) -> Any:
 def _check_form(y, n_dimensions, kind):
     if y.ndim != n_dimensions:
         raise ValueError(
-            f"This classifier was trained on {kind} labels and cannot go on with "
+            f"This classifier was trained on {kind} labels and cannot continue with "
             f"y of shape {y.shape}. Pass y in the form of the first call."
         )
 

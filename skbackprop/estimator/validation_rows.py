@@ -119,7 +119,7 @@ def _given_validation(estimator, call, start):
     try:
         target, _ = estimator._encode(rows, start.hyper.losses, fresh=False)
     except ValueError as error:
-        raise ValueError(f"y_val does not go with y. {error}") from error
+        raise ValueError(f"y_val does not match y. {error}") from error
     n_outputs, expected = target.shape[1], start.data.target.shape[1]
     if n_outputs != expected:
         raise ValueError(

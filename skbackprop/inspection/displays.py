@@ -37,8 +37,8 @@ def _check_network(estimator, display, attribute="coefs_"):
     if not hasattr(estimator, attribute):
         raise TypeError(
             f"{display.__name__} needs a fitted network, with {attribute}. Got "
-            f"{type(estimator).__name__}. Of a Pipeline pass the last step, pipeline[-1]; "
-            "of a search, search.best_estimator_."
+            f"{type(estimator).__name__}. For a Pipeline pass its last step, pipeline[-1]; "
+            "for a search, search.best_estimator_."
         )
 
 

@@ -148,7 +148,7 @@ def from_sklearn(
     if not isinstance(mlp, (MLPClassifier, MLPRegressor)):
         raise TypeError(
             "from_sklearn needs an MLPClassifier or an MLPRegressor. Got "
-            f"{type(mlp).__name__}. Of a Pipeline pass the last step, pipeline[-1]."
+            f"{type(mlp).__name__}. For a Pipeline pass its last step, pipeline[-1]."
         )
     check_is_fitted(mlp)
     estimator = _holding_weights_of(mlp)

@@ -197,8 +197,8 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             )
         if self.cv is not None or given.groups is not None:
             raise ValueError(
-                "X_val takes the place of the folds, so that cv and groups have nothing to "
-                "cut. Pass X_val, or cv with its groups."
+                "X_val replaces the folds, so cv and groups have nothing to split. "
+                "Pass X_val, or cv with its groups."
             )
         return self._encode(*self._check_rows(own, reset=False))
 
@@ -311,8 +311,8 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the errors of the members in their own folds, which need folds."""
         if self._errors is None:
             raise ValueError(
-                f"This {type(self).__name__} was fitted with X_val, and no rows of X were "
-                "held out that would tell how far off it is. Fit it without."
+                f"This {type(self).__name__} was fitted with X_val, so no rows of X were "
+                "held out, and it is unknown how far off it is. Fit it without X_val."
             )
         return self._errors
 

@@ -411,7 +411,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
-                f"y_val does not go with y: it has the classes {unknown}, and y those of "
+                f"y_val does not match y: it has the classes {unknown}, and y those of "
                 f"{self.classes_}. Leave such rows out."
             )
         return y

@@ -48,8 +48,9 @@ class Column(NamedTuple):
         for value in self.values:
             if not (value is None or isinstance(value, NUMBERS)):
                 raise ValueError(
-                    f"Column {self.name!r} of X is taken for numbers and holds {value!r}. "
-                    "Turn it into numbers, or name it in categorical_features and fit anew."
+                    f"Column {self.name!r} of X is treated as numbers, but holds "
+                    f"{value!r}. Turn it into numbers, or name it in categorical_features "
+                    "and fit again."
                 )
         return self.values.astype(np.float64)  # which makes NaN of None
 

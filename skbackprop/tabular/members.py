@@ -101,7 +101,8 @@ def make_folds(
     n_rows = len(rows)
     if n_rows < 2:
         raise ValueError(
-            "Members need rows to train on and others to stop by, two at least. Got "
+            "Training needs rows to learn from, and others to decide when to stop: at "
+            "least two. Got "
             f"n_samples={n_rows} with a positive weight."
         )
     order = rng.permutation(rows)

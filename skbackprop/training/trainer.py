@@ -163,7 +163,7 @@ class Validation:
         n_targets = len(np.unique(self.data.target, axis=0))
         raise ValueError(
             f"Early stopping watches the validation score, scoring={self.scoring!r}, and "
-            f"it is {score} in the first epoch, so that no later one is better. Of "
+            f"it is {score} in the first epoch, so no later one can be better. Of "
             f"{n_rows} validation row{'s' * (n_rows > 1)} there are {n_targets} different "
             f"target{'s' * (n_targets > 1)}; most scores need two or more, and those of "
             "classes need every class. Pass other validation rows, a larger "
