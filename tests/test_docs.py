@@ -76,10 +76,27 @@ def test_the_changelog_begins_with_the_version_of_the_package():
     assert newest == skbackprop.__version__
 
 
+def about_the_project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_links_of_the_readme_work_on_a_package_index():
+    """They have the addresses of the project, and lead to pages that are there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = dict(re.findall(r"^\[(\w+)\]: (\S+)$", text, flags=re.MULTILINE))
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    used = re.findall(r"\[[^\]\n]+\]\[(\w+)\]|\[(\w+)\](?=[\s.:,])", text)
+    assert {(full or short).lower() for full, short in used} == links.keys()
+    assert relative_links(ROOT / "README.md") == []
+    urls = about_the_project()["urls"]
+    files = {f"{urls['Documentation']}/{page.stem}.html" for page in DOCS.glob("*.md")}
+    files |= {f"{urls['Documentation']}/gallery/index.html"}  # of examples/README.rst
+    files |= {f"{urls['Source']}/blob/main/LICENSE"}
+    assert set(links.values()) <= files
+
+
 def test_addresses_and_citation_follow_the_project():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
-        "project"
-    ]
+    project = about_the_project()
     urls = project["urls"]
     assert urls["Issues"] == f"{urls['Source']}/issues"
     assert urls["Citation"] == f"{urls['Documentation']}/CITATION.cff"
