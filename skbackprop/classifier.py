@@ -231,8 +231,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         columns without any value are refused, and so is NaN in a single column.
 
     soft_labels : bool, default=False
-        Whether y has a probability for each class, shape (n_samples, n_classes), in the
-        place of labels. A row then counts as one of each class, weighted by its
+        Whether y has a probability for each class, shape (n_samples, n_classes), in place of labels. A row then counts as one of each class, weighted by its
         probability; `classes_` are the numbers of the columns.
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"

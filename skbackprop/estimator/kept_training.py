@@ -5,7 +5,7 @@ of parameters, a network of rules, work arrays, the tables of a compiled engine.
 is kept on the estimator, in no pickle, copy or clone of it, for a call that can only bring
 another chunk of the same form. Any doubt takes the long way, which knows every error.
 
-Whoever takes a kept training off its estimator has it alone: a second thread finds none,
+A thread that takes a kept training off its estimator has it alone: a second one finds none,
 and a call that fails does not put it back.
 """
 

@@ -1,4 +1,4 @@
-"""Soft labels: a y of probabilities, one for each class, in the place of class labels.
+"""Soft labels: a y of probabilities, one for each class, in place of class labels.
 
 A row counts as one row for each class that weighs as much as its probability.
 """
