@@ -226,12 +226,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         speed of the machine.
 
     missing_targets : {"error", "ignore"}, default="error"
-        What NaN in y means. "ignore": not measured, for a multilabel y; it is
-        left out of loss, gradient and score, and the row counts for what it has. Rows and
-        columns without any value are refused, and so is NaN in a single column.
+        What NaN in y means. With "ignore", for a multilabel y, it means not measured: it
+        is left out of loss, gradient and score, and the row counts for its other labels.
+        Rows and columns without any value raise an error, and so does NaN in a y of one
+        column.
 
     soft_labels : bool, default=False
-        Whether y has a probability for each class, shape (n_samples, n_classes), in place of labels. A row then counts as one of each class, weighted by its
+        Whether y has a probability for each class, shape (n_samples, n_classes), instead
+        of labels. A row then counts as one row of each class, weighted by its
         probability; `classes_` are the numbers of the columns.
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
