@@ -334,3 +334,17 @@ def test_divergence():
     )
     with pytest.raises(ValueError, match="Training diverged"):
         net.fit(np.eye(3), [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("loss", [SQUARED, LOSSES["Quantiles(quantiles=(0.1, 0.5, 0.9))"]])
+def test_missing_targets(loss):
+    rng = np.random.RandomState(1)
+    X, y = rng.randn(9, 3), rng.randn(9, 2)
+    y[::3, 0] = y[1::3, 1] = np.nan
+    settings = {"missing_targets": "ignore", "batch_size": 4, "max_iter": 2, "loss": loss}
+    nets = [
+        BackpropRegressor((4,), "tanh", random_state=0, engine=engine, **settings).fit(X, y)
+        for engine in (NumbaEngine(), "numpy")
+    ]
+    for kernels, numpy in zip(*(net.coefs_ for net in nets), strict=True):
+        assert_allclose(kernels, numpy, rtol=1e-9, atol=1e-12)

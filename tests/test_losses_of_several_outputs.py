@@ -248,6 +248,12 @@ def test_a_network_of_another_loss_is_refused(X):
 
 
 @pytest.mark.parametrize("loss", SEVERAL)
+def test_validation_rows_have_the_columns_of_y(loss, X):
+    with pytest.raises(ValueError, match="y_val has 2 outputs, but y has 1"):
+        small(loss).fit(X, X[:, 0], X_val=X, y_val=X[:, :2])
+
+
+@pytest.mark.parametrize("loss", SEVERAL)
 def test_scikit_learn_has_no_such_network(loss, X):
     with pytest.raises(ValueError, match=r"MLPRegressor has no output activation"):
         to_sklearn(small(loss).fit(X, X[:, 0]))

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from ..losses import outputs_per_target
 from ..network.objective import Batch
 from ..training.process_group import Rows
 from ..training.trainer import Validation
@@ -122,8 +123,9 @@ def _given_validation(estimator, call, start):
         raise ValueError(f"y_val does not match y. {error}") from error
     n_outputs, expected = target.shape[1], start.data.target.shape[1]
     if n_outputs != expected:
+        each = outputs_per_target(start.objective.loss)
         raise ValueError(
-            f"y_val has {n_outputs} outputs, but y has {expected}. "
+            f"y_val has {n_outputs // each} outputs, but y has {expected // each}. "
             "Pass y_val in the form of y."
         )
     data = estimator._as_data(

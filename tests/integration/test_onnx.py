@@ -129,6 +129,12 @@ def test_every_loss_of_a_regressor(loss):
     assert_allclose(run(to_onnx(reg))["variable"], expected, **ROUNDING)
 
 
+@pytest.mark.parametrize("loss", ["quantiles", "gaussian"])
+def test_central_outputs_of_several_targets(loss):
+    reg = regressor(n_outputs=3, loss=loss)
+    assert_allclose(run(to_onnx(reg))["variable"], reg.predict(X), **ROUNDING)
+
+
 @pytest.mark.parametrize(
     "link", classes_of(skbackprop.activations), ids=lambda cls: cls.__name__
 )
