@@ -53,6 +53,7 @@ for name in (
 CORE = [
     "elementwise",
     "activations",
+    "averaging",
     "conventions",
     "initializers",
     "losses",
@@ -65,6 +66,7 @@ CORE = [
     "training/diagnostics",
     "training/early_stopping",
     "training/engine",
+    "training/levenberg_marquardt",
     "training/loop",
     "training/state",
     "engines/__init__",

@@ -65,4 +65,4 @@ class SWA(Spec):
 
 
 #: Averages by the name that the estimators take.
-AVERAGINGS = {"ema": EMA, "swa": SWA}
+AVERAGINGS: dict[str, type[Averaging]] = {"ema": EMA, "swa": SWA}

@@ -16,6 +16,7 @@ from sklearn.preprocessing import scale
 from skbackprop import BackpropClassifier, BackpropRegressor, to_sklearn
 from skbackprop.initializers import GivenWeights
 from skbackprop.losses import SquaredError
+from skbackprop.training import levenberg_marquardt
 
 pytestmark = pytest.mark.usefixtures("few_epochs")
 
@@ -156,6 +157,13 @@ def test_class_probabilities_of_squared_errors(rng):
     assert by_class.score(X, y) > 0.9
 
 
+def test_equations_without_a_solution_are_damped(X, monkeypatch):
+    """Each column is there five times, and the first damping is lost in rounding."""
+    monkeypatch.setattr(levenberg_marquardt, "FIRST_DAMPING", 1e-30)
+    reg = regressor((), initializer="zeros").fit(np.hstack([X] * 5), X[:, 0])
+    assert_allclose(reg.predict(np.hstack([X] * 5)), X[:, 0], atol=1e-6)
+
+
 # -- training --------------------------------------------------------------------------
 
 
@@ -241,8 +249,10 @@ def test_there_is_no_partial_fit():
 
 
 def test_overflow_at_the_start_is_said(X):
-    with pytest.raises(ValueError, match="begins with a loss of inf"):
+    with pytest.raises(ValueError, match="cannot begin: the loss is inf"):
         regressor((2,)).fit(X, np.full(30, 1e200))
+    with pytest.raises(ValueError, match="squares of its derivatives are too large"):
+        regressor((), initializer="zeros").fit(1e200 * X, X[:, 0])
 
 
 def test_mlp_cannot_train_with_it(X, Y):

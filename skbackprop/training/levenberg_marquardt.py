@@ -77,10 +77,11 @@ class LevenbergMarquardt(Minimizer):
     def minimize(self, plan, state, data, engine, is_over):
         problem = _Problem(plan.objective, state, data, engine)
         point = problem.at(state.vector.astype(np.float64))
-        if not np.isfinite(point.value):
+        if not (np.isfinite(point.value) and np.isfinite(point.curvature).all()):
             raise DivergenceError(
-                f"Levenberg-Marquardt begins with a loss of {point.value}. Scale the "
-                "inputs and y (for example with StandardScaler)."
+                f"Levenberg-Marquardt cannot begin: the loss is {point.value}, and the "
+                "squares of its derivatives are too large. Scale the inputs and y (for "
+                "example with StandardScaler)."
             )
         damping, message = FIRST_DAMPING, None
         for _ in range(self.max_iter):
@@ -152,6 +153,7 @@ class _Problem:
             damping *= FACTOR
         return point, damping
 
+    @np.errstate(all="ignore")
     def _squares_held_here(self):
         """Return ``J' e`` and ``J' J`` of the rows held here, in one array."""
         n = len(self.parameters.vector)
