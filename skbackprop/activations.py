@@ -101,6 +101,7 @@ def slope(activation: Activation, z: NDArray, a: NDArray) -> NDArray | None:
 
 
 PER_ROOT_OF_2_PI = 1 / sqrt(2 * pi)
+SMALL = 2**16  # elements, of arrays that are kept
 LONG_ROW = 64  # from which on a maximum along the row is the faster one
 
 
@@ -185,7 +186,9 @@ class Relu(ElementwiseActivation):
         return a > 0
 
     def forward(self, z, out):
-        np.maximum(z, 0, out=out)
+        # beside a number NumPy has no vector loop
+        zeros = _filled(0, z.shape, z.dtype) if z.size <= SMALL else 0
+        np.maximum(z, zeros, out=out)
 
     def backward(self, a, delta):
         delta *= a > 0
@@ -328,14 +331,15 @@ def row_sums(array: NDArray) -> NDArray:
     A product with ones takes a fifth of the time of ``array.sum(axis=1)`` where rows are
     short.
     """
-    return np.dot(array, _ones(array.shape[1], array.dtype))
+    return np.dot(array, _filled(1, array.shape[1], array.dtype))
 
 
 @lru_cache(maxsize=64)
-def _ones(size, dtype):
-    ones = np.ones(size, dtype)
-    ones.flags.writeable = False
-    return ones
+def _filled(value, shape, dtype):
+    """Return a constant array, which is kept."""
+    array = np.full(shape, value, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def subtract_largest(z: NDArray, out: NDArray) -> None:
