@@ -179,8 +179,9 @@ class FittedNetwork(BaseEstimator):
     def _copy_in(self, part, arrays):
         """Copy arrays into the parameters, those that predict and those trained last."""
         shapes = [np.shape(array) for array in arrays]
+        predicts = self._vector  # raises where there is none yet
         latest = self._state["average"], self._state["vector"]
-        for vector in (self._vector, *(v for v in latest if v is not None)):
+        for vector in (predicts, *(v for v in latest if v is not None)):
             views = self._views(part, vector)
             expected = [view.shape for view in views]
             if shapes != expected:
