@@ -247,9 +247,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         speed of the machine.
 
     missing_targets : {"error", "ignore"}, default="error"
-        What NaN in y means. "ignore": not measured, for a y of several outputs; it is
-        left out of loss, gradient and score, and the row counts for what it has. Rows and
-        columns without any value are refused, and so is NaN in a single column.
+        What NaN in y means. With "ignore", for a y of several outputs, it means not
+        measured: it is left out of loss, gradient and score, and the row counts for its
+        other targets. Rows and columns without any value raise an error, and so does NaN
+        in a y of one column.
 
     engine : {"auto", "numpy", "numba"} or object, default="auto"
         What runs the epochs. "numpy" is always available. "numba" compiles a whole
