@@ -14,7 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from skbackprop import BackpropClassifier, BackpropRegressor, trace_step
+from skbackprop import (
+    BackpropClassifier,
+    BackpropRegressor,
+    TabularClassifier,
+    trace_step,
+)
 from skbackprop.activations import ACTIVATIONS, Sigmoid, Softmax
 from skbackprop.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES, SquaredError
 from skbackprop.optimizers import OPTIMIZERS
@@ -261,6 +266,14 @@ def test_pipeline_is_refused_with_the_remedy():
     pipeline = make_pipeline(StandardScaler(), BackpropClassifier((4,)))
     with pytest.raises(TypeError, match=r"pipeline\[-1\]"):
         trace_step(pipeline, X, CLASSES)
+
+
+def test_ensemble_is_refused_with_the_remedy_that_works():
+    model = TabularClassifier(n_members=1, max_iter=2, random_state=0).fit(X, CLASSES)
+    with pytest.raises(TypeError, match=r"model\.members_\[0\].*encoder_\.transform"):
+        trace_step(model, X[:2], CLASSES[:2])
+    rows = model.encoder_.transform(X)
+    assert trace_step(model.members_[0], rows[:2], CLASSES[:2]).step > 1
 
 
 def test_bad_rows_are_refused_as_by_partial_fit():

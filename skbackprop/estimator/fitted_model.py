@@ -80,10 +80,16 @@ class FittedModel:
 def check_backprop(estimator: Any, function: str) -> None:
     """Raise TypeError for what is not one of this library's estimators."""
     if not isinstance(estimator, BaseBackprop):
+        remedy = (
+            "Pass one of its networks, model.members_[0], and X as "
+            "model.encoder_.transform(X) returns it."
+            if hasattr(estimator, "members_")
+            else "For a Pipeline pass its last step, pipeline[-1], and X as "
+            "pipeline[:-1].transform(X) returns it."
+        )
         raise TypeError(
             f"{function} needs a BackpropClassifier or a BackpropRegressor. Got "
-            f"{type(estimator).__name__}. For a Pipeline pass its last step, pipeline[-1], "
-            "and X as pipeline[:-1].transform(X) returns it."
+            f"{type(estimator).__name__}. {remedy}"
         )
 
 
