@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
@@ -22,6 +21,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from .estimator.fitted_model import FittedModel, check_backprop
+from .estimator.fitted_network import RuleEstimator
 from .estimator.hyperparameters import resolve_hyperparameters
 from .inspection.network_summary import check_hidden_layer, hidden_activations
 
@@ -31,7 +31,7 @@ TARGETS = ("y", "X")
 
 
 class HiddenLayerTransformer(
-    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, RuleEstimator
 ):
     """Replace the columns of X by the activations of a hidden layer.
 

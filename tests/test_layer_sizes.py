@@ -79,6 +79,7 @@ def test_wrong_sizes_are_refused(estimator, layers, words, X):
         estimator.fit(X, X[:, 0])
 
 
-def test_a_width_set_on_a_tuple_is_refused_with_what_to_pass_instead():
+@pytest.mark.parametrize("cls", [BackpropRegressor, TabularRegressor])
+def test_a_width_set_on_a_tuple_is_refused_with_what_to_pass_instead(cls):
     with pytest.raises(ValueError, match=r"hidden_layer_sizes=Layers\(width=32\)"):
-        BackpropRegressor().set_params(hidden_layer_sizes__width=32)
+        cls().set_params(hidden_layer_sizes__width=32)

@@ -27,6 +27,7 @@ __all__ = [
     "NOT_STORED",
     "FittedNetwork",
     "OtherVersionWarning",
+    "RuleEstimator",
     "raise_overflow",
     "twin_of",
     "warn_of_other_version",
@@ -92,14 +93,9 @@ class WritableViews(list):
         self[index][...] = value
 
 
-class FittedNetwork(BaseEstimator):
-    """An estimator with the state of a training, whose parameters can be read and set.
+class RuleEstimator(BaseEstimator):
+    """An estimator whose parameters may be rules, with parameters of their own."""
 
-    Only plain arrays, numbers, lists and the random stream are kept; views of the flat
-    vector and rules are made whenever they are needed.
-    """
-
-    _kind: ClassVar[str]  # of target: what a loss asked for by name depends on
     _doc_link_module = "skbackprop"
     _doc_link_template = f"{DOCUMENTATION}/generated/skbackprop.{{estimator_name}}.html"
 
@@ -125,6 +121,16 @@ class FittedNetwork(BaseEstimator):
         """
         check_nested(params, self.get_params(deep=False))
         return super().set_params(**params)
+
+
+class FittedNetwork(RuleEstimator):
+    """An estimator with the state of a training, whose parameters can be read and set.
+
+    Only plain arrays, numbers, lists and the random stream are kept; views of the flat
+    vector and rules are made whenever they are needed.
+    """
+
+    _kind: ClassVar[str]  # of target: what a loss asked for by name depends on
 
     @property
     def coefs_(self):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
@@ -26,7 +26,7 @@ from ..engines import ENGINES, fastest
 from ..estimator import hyperparameters as rules
 from ..estimator.callbacks import CallbackSupportMixin, with_callbacks
 from ..estimator.fitted_model import first_step
-from ..estimator.fitted_network import DOCUMENTATION, NOT_STORED, warn_of_other_version
+from ..estimator.fitted_network import NOT_STORED, RuleEstimator, warn_of_other_version
 from ..estimator.input_validation import check_sample_weight
 from ..optimizers import AdamW
 from .columns import read_table
@@ -70,11 +70,8 @@ class TableData(NamedTuple):
     groups: Any = None
 
 
-class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseTabular(CallbackSupportMixin, RuleEstimator, ABC):
     """Encoding, folds and members, from checked arguments to fitted attributes."""
-
-    _doc_link_module = "skbackprop"
-    _doc_link_template = f"{DOCUMENTATION}/generated/skbackprop.{{estimator_name}}.html"
 
     # -- what the concrete estimators add ----------------------------------------------
 
