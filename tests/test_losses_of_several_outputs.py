@@ -14,7 +14,14 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mean_pinball_loss, r2_score
 
-from skbackprop import BackpropRegressor, check_gradient, summary, to_sklearn, trace_step
+from skbackprop import (
+    BackpropRegressor,
+    check_gradient,
+    replay,
+    summary,
+    to_sklearn,
+    trace_step,
+)
 from skbackprop.activations import Identity
 from skbackprop.losses import (
     REGRESSOR_LOSSES,
@@ -199,6 +206,15 @@ def test_training_goes_on_exactly_from_a_pickle(loss, X, y):
     step.partial_fit(X, y)
     assert_array_equal(trace.layers[-1].weights_after, step.coefs_[-1])
     assert len(str(trace)) > 1000
+
+
+@pytest.mark.parametrize("loss", SEVERAL)
+def test_a_replay_shows_the_prediction_over_the_plane(loss, X):
+    film = replay(small(loss), X[:, :2], X[:, 0], n_epochs=1)
+    before = small(loss, learning_rate=1e-300).partial_fit(X[:, :2], X[:, 0])
+    left, _, bottom, _ = film.extent
+    assert_allclose(film.surfaces[0][0, 0], before.predict([[left, bottom]])[0])
+    assert len(film.to_html()) > 1000
 
 
 def test_units_of_the_output_layer_are_counted(X, y):

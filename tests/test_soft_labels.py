@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbackprop import BackpropClassifier, check_gradient, trace_step
+from skbackprop import BackpropClassifier, check_gradient, replay, trace_step
 from skbackprop.losses import CLASSIFIER_LOSSES, LogLoss
 
 pytestmark = pytest.mark.filterwarnings(
@@ -112,6 +112,12 @@ def test_training_goes_on_and_is_stored(X, shares):
     for clf in halves, chunks:
         assert_array_equal(clf.coefs_[0], whole.coefs_[0])
     assert f"{shares[0, -1]:.4g}"[:5] in str(trace_step(soft(), X[:1], shares[:1]))
+
+
+def test_a_replay_shows_the_classes(X, shares):
+    film = replay(soft(), X[:, :2], shares, n_epochs=1)
+    assert_array_equal(film.classes, np.arange(shares.shape[1]))
+    assert len(film.to_html()) > 1000
 
 
 def test_what_is_no_probability_is_refused(X, shares):

@@ -23,6 +23,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from ..elementwise import NotElementwise, in_one_line, read
 from ..estimator.fitted_model import check_backprop, first_step
+from ..losses import central_outputs
 from ..training.loop import train
 from .trace import StepTrace, TracingEngine, check_steps_can_be_traced
 
@@ -219,7 +220,7 @@ def replay(
         loss_curve=np.array(losses),
         surfaces=surfaces,
         extent=extent,
-        classes=unique_labels(y) if is_classifier(network) else None,
+        classes=_classes(network, y),
         X=data.X,
         y=np.asarray(y),
         feature_names=_feature_names(X, data.X.shape[1]),
@@ -228,6 +229,12 @@ def replay(
     if path is not None:
         result.save(path)
     return result
+
+
+def _classes(network, y):
+    if not is_classifier(network):
+        return None
+    return np.arange(np.shape(y)[1]) if network.soft_labels else unique_labels(y)
 
 
 def _check_counts(**counts):
@@ -275,10 +282,12 @@ def _surfaces(X, steps):
 
 
 def _answers(step, X):
-    """Return the output before a step; of several outputs the number of the largest."""
+    """Return the prediction before a step; of several the number of the largest."""
     weights = [layer.weights_before.ravel() for layer in step.layers]
     biases = [layer.bias_before for layer in step.layers]
-    output = step.plan.objective.output(np.concatenate([*weights, *biases]), X)
+    objective = step.plan.objective
+    output = objective.output(np.concatenate([*weights, *biases]), X)
+    output = central_outputs(objective.loss, output)
     return output[:, 0] if output.shape[1] == 1 else output.argmax(axis=1)
 
 
