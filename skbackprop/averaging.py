@@ -21,7 +21,7 @@ class Averaging(Protocol):
         """Return the share of the weights at the end of an epoch, counted from 1.
 
         `n_averaged` are the epochs that the average holds, without this one: 0 at first.
-        With a share of 1 the average begins anew.
+        With a share of 1 the average starts again.
         """
 
 

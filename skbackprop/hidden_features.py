@@ -66,8 +66,8 @@ class HiddenLayerTransformer(
 
     See Also
     --------
-    hidden_activations : The same activations of a network at hand, as a function.
-    sklearn.frozen.FrozenEstimator : Keeps a trained network from being trained anew.
+    hidden_activations : The same activations of a fitted network, as a function.
+    sklearn.frozen.FrozenEstimator : Keeps a trained network from being trained again.
     sklearn.decomposition.PCA : What an autoencoder with linear units amounts to.
 
     References

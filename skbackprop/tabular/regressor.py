@@ -24,9 +24,10 @@ __all__ = ["TabularRegressor"]
 class TabularRegressor(RegressorMixin, BaseTabular):
     """A regressor for tables as they come: mixed columns, missing values, any scale.
 
-    Numbers are encoded piecewise linearly and categories one-hot; on that several networks
-    are trained to the standardised target, each stopped by rows of its own, and their
-    predictions averaged. The defaults were chosen on many tables and seldom need a change.
+    Numbers are encoded piecewise linearly and categories one-hot. Then several networks
+    are trained on the standardised target, each is stopped early on its own held-out
+    rows, and their predictions are averaged. The defaults were chosen on many tables
+    and rarely need to be changed.
 
     Parameters
     ----------
