@@ -1,6 +1,7 @@
 """HiddenLayerTransformer: a layer's activations as features, beside arithmetic by hand."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -146,6 +147,18 @@ def test_rows_may_be_sparse(network, X):
     sparse = HiddenLayerTransformer(network).fit(csr_matrix(X), y).transform(csr_matrix(X))
     dense = HiddenLayerTransformer(network).fit(X, y).transform(X)
     assert_allclose(sparse, dense, rtol=1e-7, atol=1e-9)  # sums in another order, 5 epochs
+
+
+def test_layers_that_are_not_asked_for_do_not_pile_up(rng):
+    """The first layer has 32 MB of activations altogether, the narrow one 0.3 MB."""
+    X = rng.standard_normal((20_000, 4))
+    network = BackpropRegressor((200, 2), max_iter=1, random_state=0).fit(X[:50], X[:50, 0])
+    frozen = HiddenLayerTransformer(FrozenEstimator(network)).fit(X)
+    tracemalloc.start()
+    frozen.transform(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 12e6
 
 
 # -- among scikit-learn's tools --------------------------------------------------------

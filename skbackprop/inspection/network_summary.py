@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from ..estimator.fitted_model import FittedModel
 from ..estimator.hyperparameters import in_numbers
@@ -20,6 +21,8 @@ __all__ = [
     "input_gradient",
     "summary",
 ]
+
+ROWS_AT_ONCE = 4096  # of which the activations of all layers are there for a moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +245,12 @@ def hidden_activations(estimator: Any, X: Any, layer: int = -1) -> NDArray:
     model = FittedModel(estimator, "hidden_activations")
     X = model.rows(X)
     check_hidden_layer(layer, len(model.network.layers) - 1)
-    return model.objective.hidden_activations(model.vector, X)[layer]
+    return np.concatenate(
+        [
+            model.objective.hidden_activations(model.vector, X[rows])[layer]
+            for rows in gen_batches(X.shape[0], ROWS_AT_ONCE)
+        ]
+    )
 
 
 def check_hidden_layer(layer: int, n_hidden: int) -> None:
