@@ -175,7 +175,7 @@ def test_no_line_of_the_package_evaluates_or_opens_anything():
     found = set()
     for path in Path(skbackprop.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) != "re.compile":
                 name = getattr(node.func, "id", getattr(node.func, "attr", None))
                 found |= {(path.name, name)} if name in CALLS else set()
     assert found == ALLOWED
