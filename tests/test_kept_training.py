@@ -231,6 +231,7 @@ FOR_CLASSES = {
     "other classes": lambda net, X, y: net.partial_fit(X, y, classes=[0, 1, 7]),
     "same classes": lambda net, X, y: net.partial_fit(X, y, classes=[0, 1, 2]),
     "class weights": setting(class_weight={0: 1, 1: 2, 2: 3}),
+    "soft labels": setting(soft_labels=True),
     "balanced": setting(class_weight="balanced"),
     "renamed classes": changed("classes_", np.array([2, 3, 4])),
 }
@@ -261,6 +262,17 @@ def test_whatever_comes_next_comes_to_the_same(make, y, act, engine):
     for _ in range(2):
         assert outcome(net, after) == outcome(copy.deepcopy(long), after)
         outcome(long, after)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("make", "y"), [(classifier, KIND), (regressor, WIDTH)])
+def test_every_parameter_is_looked_at(make, y):
+    for name in make().get_params():
+        for value in ("nonsense", 2, True):
+            net = begun(make, y)
+            long = copy.deepcopy(net)
+            act = partial(setting(**{name: value}), X=IRIS[:3], y=y[:3])
+            assert outcome(net, act) == outcome(long, act), (name, value)
 
 
 @pytest.mark.parametrize("inner", [{"solver__momentum": 0.9}, {"solver__momentum": 2.0}])

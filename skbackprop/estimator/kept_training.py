@@ -12,6 +12,7 @@ and a call that fails does not put it back.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from operator import is_, itemgetter
 from types import FunctionType
 from typing import Any
@@ -23,7 +24,6 @@ from ..rule import Spec
 from ..training.state import State
 from ..training.trainer import History, Trainer, conclusions
 from .fitted_network import KEPT
-from .hyperparameters import RESOLVED
 from .input_validation import are_clean
 from .warning import warn
 
@@ -31,8 +31,6 @@ __all__ = ["KeptTraining", "keep_training"]
 
 MOST_PARAMETERS = 2**17  # of a network; a step of a larger one takes longer than the rest
 
-PARAMETERS = tuple(name for name in RESOLVED if name != "class_weight")
-read_values = itemgetter(*PARAMETERS)  # of attributes; attrgetter takes longer
 FIXED = (str, int, float, bool, type(None), np.generic, FunctionType, np.random.RandomState)
 
 
@@ -45,7 +43,8 @@ class KeptTraining:
 
     def __init__(self, estimator: Any, trainer: Trainer):
         own, X, target = vars(estimator), trainer.data.X, trainer.data.target
-        self.values = read_values(own)
+        self.read_values = itemgetter(*_parameters(type(estimator)))  # attrgetter is slower
+        self.values = self.read_values(own)
         self.contents = None if all(map(_is_fixed, self.values)) else _known(self.values)
         self.classes = own.get("classes_")
         self.fill_target = estimator._target_filler(trainer.plan.objective)
@@ -68,9 +67,7 @@ class KeptTraining:
             and call.is_chunk
             and call.sample_weight is None
             and call.classes is None
-            and own.get("class_weight") is None
-            and not own.get("soft_labels")
-            and self._are_mine(read_values(own))
+            and self._are_mine(self.read_values(own))
             and are_clean(X, call.y, own, held.X.dtype)
             and X.shape == held.X.shape
             and (plan.shuffle or X.flags.c_contiguous)  # products depend on how rows lie
@@ -115,10 +112,16 @@ def keep_training(estimator: Any, call: Any, trainer: Trainer) -> None:
         and hasattr(trainer.engine, "runs_other_rows")
         and are_clean(call.X, call.y, own, X.dtype)
         and trainer.engine.runs_other_rows(trainer.plan, X)
-        and own.keys() >= {*PARAMETERS}
-        and _known(read_values(own)) is not None
+        and own.keys() >= {*_parameters(type(estimator))}
+        and all(_known(own[name]) is not None for name in _parameters(type(estimator)))
     ):
         own[KEPT] = KeptTraining(estimator, trainer)
+
+
+@lru_cache
+def _parameters(cls):
+    """Return the names of the constructor parameters, those of a subclass, too."""
+    return tuple(cls._get_param_names())
 
 
 def _is_fixed(value):
