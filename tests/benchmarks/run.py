@@ -47,7 +47,7 @@ def _options():
     add = parser.add_argument
     add("--peers", type=_peers, help=f"of {', '.join(PEERS)}")
     add("--engines", type=_names, default=["numpy", "numba"], help="numpy, numba, auto")
-    add("--workloads", type=_names, default=[""], metavar="TEXT,...",
+    add("--workloads", nargs="+", default=[""], metavar="TEXT",
         help="only tables and workloads whose name contains one of these")  # fmt: skip
     add("--rounds", type=int, default=7, help="how often everything is repeated")
     add("--clock", choices=["wall", "processor"], default="wall",

@@ -3,6 +3,9 @@
 That takes less than half the time of a compiled model with an optimizer beside it.
 """
 
+from functools import partial
+from math import sqrt
+
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
@@ -67,7 +70,8 @@ class _Training:
         self._initial = _tensors(workload, X)
         self._parameters = [parameter.clone() for parameter in self._initial]
         self._moments = [[torch.zeros_like(p) for p in self._initial] for _ in range(2)]
-        self._t = torch.zeros((), dtype=torch.float64)
+        self._t, self._rate = 0, torch.zeros((), dtype=torch.float64)
+        self._rate_of = partial(RATES[workload.solver], workload.learning_rate)
         rule, decay = RULES[workload.solver], workload.alpha / batch_size
 
         def loss(parameters, inputs, labels):
@@ -75,22 +79,27 @@ class _Training:
             return cross_entropy(z, labels)
 
         @_compiled
-        def step(parameters, moments, t, inputs, labels):
+        def step(parameters, moments, rate, inputs, labels):
             gradient = torch.func.grad(loss)(parameters, inputs, labels)
-            for weights, of_weights in zip(parameters[::2], gradient[::2], strict=True):
-                of_weights.add_(weights, alpha=decay)
-            rule(workload.learning_rate, parameters, gradient, moments, t)
+            gradient[::2] = [  # in place, a compiled step would forget the factor
+                of_weights + decay * weights
+                for weights, of_weights in zip(parameters[::2], gradient[::2], strict=True)
+            ]
+            rule(rate, parameters, gradient, moments)
 
         self._step = step
 
     def begin(self):
         for parameter, value in zip(self._parameters, self._initial, strict=True):
             parameter.copy_(value)
-        for moment in (*self._moments[0], *self._moments[1], self._t):
+        for moment in (*self._moments[0], *self._moments[1]):
             moment.zero_()
+        self._t = 0
 
     def step(self, inputs, labels):
-        self._step(self._parameters, self._moments, self._t, inputs, labels)
+        self._t += 1
+        self._rate.fill_(self._rate_of(self._t))  # a number would be compiled in
+        self._step(self._parameters, self._moments, self._rate, inputs, labels)
 
     def layers(self):
         arrays = [parameter.numpy().copy() for parameter in self._parameters]
@@ -115,18 +124,21 @@ def _net_output(parameters, inputs, activation):
     return torch.addmm(bias, inputs, weights)
 
 
-def _sgd(learning_rate, parameters, gradient, moments, t):
+def _sgd(rate, parameters, gradient, moments):
     for w, g in zip(parameters, gradient, strict=True):
-        w.sub_(g, alpha=learning_rate)
+        w.sub_(rate * g)
 
 
-def _adam(learning_rate, parameters, gradient, moments, t):
-    t.add_(1)
-    rate = learning_rate * torch.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+def _adam(rate, parameters, gradient, moments):
     for w, g, m, v in zip(parameters, gradient, *moments, strict=True):
         m.mul_(0.9).add_(g, alpha=0.1)
         v.mul_(0.999).addcmul_(g, g, value=0.001)
         w.sub_(rate * m / (v.sqrt() + 1e-8))
 
 
+def _rate_of_adam(learning_rate, t):
+    return learning_rate * sqrt(1 - 0.999**t) / (1 - 0.9**t)
+
+
 RULES = {"sgd": _sgd, "adam": _adam}
+RATES = {"sgd": lambda learning_rate, t: learning_rate, "adam": _rate_of_adam}
