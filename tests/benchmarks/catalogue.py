@@ -182,7 +182,7 @@ def _partial_fits():
             n_calls=n_calls,
             goals=goals.get(n, ()),
         )
-        for n, n_calls in zip(CHUNKS, (1_000, 500, 300), strict=True)
+        for n, n_calls in zip(CHUNKS, (500, 300, 200), strict=True)
     ]
 
 
@@ -226,7 +226,7 @@ def _growth():
             hidden=(64,) * n,
             batch_size=32,
             learning_rate=0.0001,  # deep ones would differ by chance with a larger one
-            epochs=3,
+            epochs=2,
             not_for=SLOW_TO_COMPILE,
         )
         for n in (1, 2, 4, 8, 16)

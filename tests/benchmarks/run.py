@@ -104,7 +104,7 @@ def _measure_processes(contestants, n_rounds, options):
     names = [contestant.name for contestant in contestants]
     times = {"searches": {}, "imports": {}, "first_fits": {}}
     if _is_chosen("searches", options):
-        n_searches = (n_rounds + 1) // 2  # of 200 fits each
+        n_searches = max(1, n_rounds // 2)  # of 200 fits each
         times["searches"] = measure_searches(names, n_searches, options.quick)
     if _is_chosen("import", options):
         times["imports"] = measure_fresh(IMPORTS, names, n_rounds)
