@@ -4,10 +4,13 @@ Not collected where Numba is not installed; see tests/conftest.py.
 """
 
 import _thread
+import logging
 import pickle
+import platform
 import subprocess
 import sys
 import threading
+import time
 import types
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
@@ -51,6 +54,7 @@ from skbackprop.activations import (
 )
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.engines import NumbaEngine
+from skbackprop.engines.numba_engine import engine as numba_engine
 from skbackprop.engines.numba_engine.epoch import run_epoch
 from skbackprop.losses import AbsoluteError, LogLoss, Quantile, RowLoss, SquaredError
 from skbackprop.optimizers import SGD, ElementwiseOptimizer, Lion, Rprop
@@ -493,6 +497,81 @@ def test_compiled_engine_says_when_compiled_code_cannot_be_kept(tmp_path):
     """
     result = run_in_fresh_interpreter(code)
     assert "ValueError: Numba cannot read or write the compiled code" in result.stderr
+
+
+OTHER_PROCESSORS = {"without AVX-512": "+avx,+avx2,+fma", "without AVX": "+sse2"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="x86")
+@pytest.mark.parametrize("features", OTHER_PROCESSORS.values(), ids=OTHER_PROCESSORS)
+def test_engines_agree_on_processors_with_shorter_vectors(features, tmp_path, monkeypatch):
+    """Compiled anew for each; rows are wider than any vector and end within one."""
+    monkeypatch.setenv("NUMBA_CPU_NAME", "x86-64")
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", features)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    code = """
+    import numpy as np
+    from skbackprop import BackpropRegressor
+    from skbackprop.preprocessing import PiecewiseLinearEncoder
+
+    rows = np.random.RandomState(0).standard_normal((80, 4))
+    coded = PiecewiseLinearEncoder(n_bins=16).fit_transform(rows)
+    for X, batch_size, rtol in ((rows.astype("f"), 3, 1e-3), (coded, 40, 1e-9)):
+        nets = [
+            BackpropRegressor(
+                (150, 37), batch_size=batch_size, max_iter=2, engine=engine,
+                solver="sgd", random_state=0,
+            ).fit(X, rows.sum(axis=1))
+            for engine in ("numpy", "numba")
+        ]
+        for expected, found in zip(*(net.coefs_ for net in nets)):
+            np.testing.assert_allclose(found, expected, rtol, atol=rtol / 10)
+    print("agree")
+    """
+    result = run_in_fresh_interpreter(code)
+    assert result.stdout.strip() == "agree", result.stderr
+
+
+def test_compiling_for_more_than_a_second_is_said_once(monkeypatch, caplog, X, y):
+    def compile_slowly(plan, data):
+        started.wait(timeout=60)
+        time.sleep(0.05)  # so that the second one takes as long, and says nothing
+
+    started = threading.Event()
+    handler = logging.Handler()
+    handler.emit = lambda record: started.set()
+    monkeypatch.setattr(numba_engine, "SILENT", 0.01)
+    monkeypatch.setattr(numba_engine, "_tried", {})
+    monkeypatch.setattr(numba_engine, "_run_without_rows", compile_slowly)
+    numba_engine._say_what_happens.cache_clear()
+    logging.getLogger("skbackprop").addHandler(handler)
+    try:
+        for dtype in SAME:
+            fitted("numba", X.astype(dtype), y)
+    finally:
+        logging.getLogger("skbackprop").removeHandler(handler)
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("skbackprop", "WARNING")
+    assert "Numba compiles the training" in record.getMessage()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_fresh_cache_is_filled_with_a_line_that_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    code = """
+    from skbackprop import BackpropClassifier
+    from skbackprop.engines.numba_engine.epoch import run_epoch
+
+    BackpropClassifier((2,), max_iter=1, engine="numba").fit([[0.0], [1.0]], [0, 1])
+    print(*run_epoch.stats.cache_hits.values())
+    """
+    first, second = run_in_fresh_interpreter(code), run_in_fresh_interpreter(code)
+    assert first.stderr.count("Numba compiles the training") == 1
+    assert str(tmp_path) in first.stderr
+    assert (first.stdout.strip(), second.stdout.strip()) == ("", "1")
 
 
 # -- what "auto" takes -----------------------------------------------------------------

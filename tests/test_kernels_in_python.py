@@ -26,12 +26,15 @@ from skbackprop.engines.numba_engine import (
     dropout,
     engine,
     epoch,
+    first_layer,
     functions,
+    layers,
     losses,
     numerics,
     optimizers,
     parts,
     products,
+    rows,
     translation,
 )
 from skbackprop.losses import SquaredError
@@ -135,6 +138,19 @@ VECTORS = {  # of 6 and 2 numbers, instead of as many as fit into registers
 }
 
 
+VIEWS = {
+    "bare": lambda a: a,
+    "flat": lambda a: a.reshape(a.size),
+    "matrix": lambda a, start, *shape: a[start : start + np.prod(shape)].reshape(shape),
+}
+
+
+def replace_views(monkeypatch):
+    for module in (dropout, epoch, first_layer, layers, losses, rows):
+        for name in VIEWS.keys() & vars(module).keys():
+            monkeypatch.setattr(module, name, VIEWS[name])
+
+
 def replace_vectors(monkeypatch):
     makers = {
         coded_layer: (coded_layer._walk_up, coded_layer._walk_down),
@@ -173,8 +189,10 @@ def python_in_the_place_of_llvm(monkeypatch):
     monkeypatch.setattr(numerics, "_split_log", split_log)
     log1p = of_precision(numerics._log1p)
     monkeypatch.setitem(numerics.FUNCTIONS, np.log1p, log1p)
+    monkeypatch.setattr(losses, "log1p", log1p)
     monkeypatch.setattr(translation, "_at", at)
     replace_vectors(monkeypatch)
+    replace_views(monkeypatch)
     monkeypatch.setattr(translation, "translate", with_attributes)
     monkeypatch.setattr(epoch, "prefetch", lambda a, row, place: None)
     monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)
@@ -323,8 +341,8 @@ def test_rows_that_are_not_aligned_in_memory():
     assert not X.flags.aligned
     X += np.eye(3)
     nets = [zeros(random_state=0, max_iter=3) for _ in range(2)]
-    for net, rows in zip(nets, [X, X.copy()], strict=True):
-        net.fit(rows, np.arange(3.0))
+    for net, X_of_net in zip(nets, [X, X.copy()], strict=True):
+        net.fit(X_of_net, np.arange(3.0))
     assert_allclose(nets[0].coefs_, nets[1].coefs_, rtol=0)
 
 

@@ -118,12 +118,10 @@ def keep_training(estimator: Any, call: Any, trainer: Trainer) -> None:
         own[KEPT] = KeptTraining(estimator, trainer)
 
 
-def _names(cls):
+@lru_cache
+def _parameters(cls):
     """Return the names of the constructor parameters, those of a subclass, too."""
     return tuple(cls._get_param_names())
-
-
-_parameters: Any = lru_cache(_names)
 
 
 def _is_fixed(value):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,8 @@ SAVED_PER_PARAMETER = 1.2e-9  # in each step
 SAVED_PER_CODE = 3.3e-11  # in each step, per coded column, row and unit: 0010
 FIRST_LOOK = 64  # rows that say how many columns are coded
 USUAL_EPOCHS = 50
+
+SILENT = 1.0  # seconds that Numba may take before a line says what is going on
 
 # Whether compiled code could be loaded, by precision and types of rules.
 _tried: dict[tuple, str | None] = {}
@@ -172,7 +177,8 @@ def _load(plan, data):
     from numba.core.errors import NumbaError
 
     try:
-        _run_without_rows(plan, data)
+        with _said_if_slow():
+            _run_without_rows(plan, data)
     except NotElementwise as error:
         return f"Numba {__version__} cannot compile a rule: {error}"
     except NumbaError as error:
@@ -190,6 +196,27 @@ def _load(plan, data):
             "set the environment variable NUMBA_CACHE_DIR to one that can be written."
         )
     return None
+
+
+@contextmanager
+def _said_if_slow() -> Iterator[None]:
+    """Let a line be logged if what happens meanwhile takes long."""
+    timer = Timer(SILENT, _say_what_happens)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@cache  # once per process
+def _say_what_happens():
+    logging.getLogger("skbackprop").warning(
+        "Numba compiles the training, which takes some seconds. It keeps the result in "
+        "%s; later trainings of this kind begin at once.",
+        _cache_folder(),
+    )
 
 
 def _run_without_rows(plan, data):

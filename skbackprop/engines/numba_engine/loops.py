@@ -190,7 +190,7 @@ class _Parts:
     def number(self, expression):
         """Return an expression as text whose value is a number in the loop's precision."""
         text = self.term(expression)
-        return f"real({text})" if _is_condition(expression) else text
+        return f"(real(1) if {text} else real(0))" if _is_condition(expression) else text
 
     def term(self, expression):
         if not self.varies(expression):

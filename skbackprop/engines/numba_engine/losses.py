@@ -5,11 +5,9 @@ A rule turns the targets, which nobody needs any more, into the losses of single
 
 from __future__ import annotations
 
-import math
-
 from .calls import call_on_rows
 from .compilation import glue, kernel
-from .numerics import exp, expit, expm1, in_precision_of
+from .numerics import exp, expit, expm1, in_precision_of, log1p
 from .rows import exp_of_rows, sum_beside_one, sum_of
 
 __all__ = [
@@ -26,7 +24,7 @@ def log_loss(target, z, delta, numbers):
     exp_of_rows(z, delta)
     for i in range(delta.shape[0]):
         others = sum_beside_one(z[i], delta[i])
-        divisor, log_divisor = one + others, math.log1p(others)
+        divisor, log_divisor = one + others, log1p(others)
         for k in range(delta.shape[1]):
             t = (one - smoothing) * target[i, k] + spread
             target[i, k] = t * (log_divisor - z[i, k])
@@ -40,7 +38,7 @@ def focal(target, z, delta, numbers):
     zero, one = type(focus)(0), type(focus)(1)
     exp_of_rows(z, delta)
     for i in range(delta.shape[0]):
-        log_divisor, total_slope = math.log1p(sum_beside_one(z[i], delta[i])), zero
+        log_divisor, total_slope = log1p(sum_beside_one(z[i], delta[i])), zero
         for k in range(delta.shape[1]):
             log_o = z[i, k] - log_divisor
             rest = -expm1(log_o)  # 1 - o without cancellation
@@ -79,9 +77,9 @@ def ascend(z, out, central):
     zero = type(z[0])(0)
     out[central] = z[central]
     for k in range(central + 1, len(z)):
-        out[k] = out[k - 1] + (math.log1p(exp(-abs(z[k]))) + max(z[k], zero))
+        out[k] = out[k - 1] + (log1p(exp(-abs(z[k]))) + max(z[k], zero))
     for k in range(central - 1, -1, -1):
-        out[k] = out[k + 1] - (math.log1p(exp(-abs(z[k]))) + max(z[k], zero))
+        out[k] = out[k + 1] - (log1p(exp(-abs(z[k]))) + max(z[k], zero))
 
 
 @glue

@@ -7,11 +7,11 @@ The caller of the compiled function keeps the arrays.
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-from .compilation import OPTIONS, glue
+from .compilation import glue
 from .numerics import exp
 
 __all__ = [
@@ -32,47 +32,61 @@ __all__ = [
 
 
 @intrinsic
-def _pointer(typingctx, a, start):
-    """Return a pointer to an element of an array without gaps."""
+def bare(typingctx, a):
+    """Return a view of all."""
 
     def codegen(context, builder, signature, args):
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        return builder.gep(array.data, [args[1]])
+        return _without_owner(context.make_array(a)(context, builder, args[0]))
 
-    return types.CPointer(a.dtype)(a, types.intp), codegen
-
-
-def bare(a):
-    """Return a view of all."""
-    return a
+    return a(a), codegen
 
 
-def flat(a):
+@intrinsic
+def flat(typingctx, a):
     """Return a view without rows, which may be too short for vector instructions."""
-    return a.reshape(a.size)
+    kind = a.copy(ndim=1)
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(a)(context, builder, args[0])
+        view = context.make_array(kind)(context, builder)
+        _set_shape(builder, view, [array.nitems], array.itemsize)
+        view.data = array.data
+        return _without_owner(view)
+
+    return kind(a), codegen
 
 
-def matrix(a, start, n_rows, n_columns):
+@intrinsic
+def matrix(typingctx, a, start, n_rows, n_columns):
     """Return a view of a part of a flat array."""
-    return a[start : start + n_rows * n_columns].reshape((n_rows, n_columns))
+    kind = a.copy(ndim=2)
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(a)(context, builder, args[0])
+        view = context.make_array(kind)(context, builder)
+        _set_shape(builder, view, args[2:], array.itemsize)
+        view.data = builder.gep(array.data, [args[1]])
+        return _without_owner(view)
+
+    return kind(a, types.intp, types.intp, types.intp), codegen
 
 
-@overload(bare, jit_options=OPTIONS)
-def _bare(a):
-    return lambda a: carray(_pointer(a, 0), a.shape)
+def _set_shape(builder, view, shape, size):
+    """Set the shape of an array whose elements follow one another, and what it implies."""
+    strides, n = [], size
+    for n_along in reversed(shape):
+        strides.insert(0, n)
+        n = builder.mul(n, n_along)
+    view.shape = cgutils.pack_array(builder, shape)
+    view.strides = cgutils.pack_array(builder, strides)
+    view.nitems = shape[0] if len(shape) == 1 else builder.mul(*shape)
+    view.itemsize = size
 
 
-@overload(flat, jit_options=OPTIONS)
-def _flat(a):
-    return lambda a: carray(_pointer(a, 0), a.size)
-
-
-@overload(matrix, jit_options=OPTIONS)
-def _matrix(a, start, n_rows, n_columns):
-    def matrix(a, start, n_rows, n_columns):
-        return carray(_pointer(a, start), (n_rows, n_columns))
-
-    return matrix
+def _without_owner(array):
+    for name in ("meminfo", "parent"):
+        setattr(array, name, ir.Constant(getattr(array, name).type, None))
+    return array._getvalue()
 
 
 @intrinsic

@@ -7,10 +7,10 @@ of that; the short one may end before its last number.
 
 from __future__ import annotations
 
-import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, models, register_model
 
 __all__ = [
@@ -25,8 +25,16 @@ __all__ = [
     "zeros",
 ]
 
-_FEATURES = llvm.get_host_cpu_features()
-_REGISTER = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16  # bytes
+
+def _features():
+    """Return the features of the processors that Numba compiles for."""
+    by_hand = config.CPU_FEATURES  # from the environment
+    features = get_host_cpu_features() if by_hand is None else by_hand
+    return {name[1:] for name in features.split(",") if name.startswith("+")}
+
+
+_FEATURES = _features()
+_REGISTER = 64 if "avx512f" in _FEATURES else 32 if "avx" in _FEATURES else 16  # bytes
 # A sum, weights and a row each need as many registers; of 16 or 32 there are.
 LONG = _REGISTER * (4 if _REGISTER == 32 else 8)
 SHORT = LONG // 4
