@@ -547,7 +547,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             Fraction of the rows that are right; of multilabel rows all labels have to be.
             Of probabilities the mean of those of the predicted classes.
         """
-        if self.soft_labels and np.ndim(y) == 2:
+        if self._has_soft_labels() and np.ndim(y) == 2:
             decided = self._labels.decided(self._output(X))
             target = soft_target(np.asarray(y), self._labels, len(self.classes_))
             return expected_accuracy(target, decided, sample_weight)
@@ -756,7 +756,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.classes_ = labels.classes
 
     def _encode(self, rows, losses, *, fresh, is_chunk=True, classes=None):
-        if self.soft_labels is not False:
+        if self.soft_labels is not False and self._has_soft_labels():
             return self._encode_soft(rows.y, losses, fresh, classes)
         try:
             with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
@@ -780,9 +780,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _target_filler(self, objective):
         return self._labels.fill
 
-    def _encode_soft(self, y, losses, fresh, classes):
+    def _has_soft_labels(self):
+        """Say whether y is to hold probabilities; ValueError if that is not said."""
         is_bool, owner = self.soft_labels in BOOL, type(self).__name__
         require(is_bool, "soft_labels", owner, BOOL, self.soft_labels)
+        return bool(self.soft_labels)
+
+    def _encode_soft(self, y, losses, fresh, classes):
         if self.class_weight is not None:
             raise ValueError(
                 "class_weight is for class labels, and with soft_labels=True a row has "
@@ -816,7 +820,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return rows.held(weight)
 
     def _score_output(self, output, target, sample_weight):
-        if self.soft_labels:
+        if self._has_soft_labels():
             return expected_accuracy(target, self._labels.decided(output), sample_weight)
         return self._labels.accuracy(output, target, sample_weight)
 
@@ -847,5 +851,6 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         is_for_labels = not sums_to_one(loss)
         tags.classifier_tags.multi_label = is_for_labels and self.class_weight is None
         tags.classifier_tags.poor_score = self._hardly_moves()
-        tags.target_tags.two_d_labels = bool(self.soft_labels)
+        is_bool = isinstance(self.soft_labels, (bool, np.bool_))
+        tags.target_tags.two_d_labels = is_bool and bool(self.soft_labels)
         return tags

@@ -13,6 +13,7 @@ import threading
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -55,6 +56,7 @@ from skbackprop.activations import (
 from skbackprop.conventions import CONVENTIONS
 from skbackprop.engines import NumbaEngine
 from skbackprop.engines.numba_engine import engine as numba_engine
+from skbackprop.engines.numba_engine.compilation import fingerprint
 from skbackprop.engines.numba_engine.epoch import run_epoch
 from skbackprop.losses import AbsoluteError, LogLoss, Quantile, RowLoss, SquaredError
 from skbackprop.optimizers import SGD, ElementwiseOptimizer, Lion, Rprop
@@ -286,6 +288,14 @@ def test_nothing_is_compiled_twice_but_for_the_two_precisions(X, y):
             fitted("numba", read_only(X.astype(dtype)), y, hidden_layer_sizes=(3,) * depth)
             fitted("numba", X.astype(dtype, order="F"), y, activation="relu", solver="sgd")
     assert len(run_epoch.signatures) <= 4  # with and without coded columns
+
+
+def test_compiled_code_of_another_version_is_in_other_files(X, y):
+    """Numba finds the code by the names of the files, while another process writes them."""
+    fitted("numba", X, y)
+    of_this_text = f"*{fingerprint()[:16]}*.nbi"
+    found = [file.name for file in Path(run_epoch.stats.cache_path).glob(of_this_text)]
+    assert any("run_epoch" in name for name in found)
 
 
 # -- rules of your own ----------------------------------------------------------------

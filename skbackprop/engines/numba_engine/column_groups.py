@@ -11,16 +11,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from .compilation import OPTIONS
+from .compilation import entry_point
 
 __all__ = ["Groups", "encode", "find_groups"]
 
 FIRST_LOOK = 64  # rows, after which most data are known to be no code
-
-compiled = njit(**OPTIONS, cache=True)
 
 
 class Groups(NamedTuple):
@@ -58,7 +55,7 @@ def encode(X: NDArray, groups: Groups) -> tuple[NDArray, NDArray]:
     return place, number
 
 
-@compiled
+@entry_point
 def _look(X, follows_one, last_before):
     """Narrow down, in place, what the rows before have left possible.
 
@@ -74,7 +71,7 @@ def _look(X, follows_one, last_before):
                 last = k
 
 
-@compiled
+@entry_point
 def _put_together(follows_one, last_before, narrowest, groups):
     """Fill `groups` from the left, each as wide as it can be; return their number."""
     n_columns, n_groups, first = len(follows_one), 0, 0
@@ -94,7 +91,7 @@ def _put_together(follows_one, last_before, narrowest, groups):
     return n_groups
 
 
-@compiled
+@entry_point
 def _fill_places(X, first, width, is_cumulative, place, number):
     """Fill the places and the numbers of all rows."""
     for i in range(X.shape[0]):

@@ -20,7 +20,16 @@ from typing import Any
 
 from numba import cfunc, njit
 
-__all__ = ["OPTIONS", "address_of", "exact_kernel", "fingerprint", "glue", "kernel", "make"]
+__all__ = [
+    "OPTIONS",
+    "address_of",
+    "entry_point",
+    "exact_kernel",
+    "fingerprint",
+    "glue",
+    "kernel",
+    "make",
+]
 
 # Sums may be reordered and products fused; a NaN stays one, so that divergence is seen.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
@@ -45,6 +54,17 @@ def fingerprint() -> str:
 ENGINE = fingerprint()
 _compiled: dict[str, Any] = {}  # by name; what has an address is never given back
 _lock = Lock()
+
+
+def entry_point(function: Any) -> Any:
+    """Compile a function that Python calls, and keep the code in files of its own.
+
+    Numba writes which file has the code before it writes the code, and gives the files of
+    a changed function the same numbers again. A process that looks in between would run
+    the code of before, so the name of the files says of which text they are.
+    """
+    function.__qualname__ = f"{function.__name__}_{ENGINE[:16]}"
+    return njit(**OPTIONS, cache=True)(function)
 
 
 def make(text: str, name: str, names: dict[str, Any]) -> FunctionType:

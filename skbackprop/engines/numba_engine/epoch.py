@@ -6,11 +6,11 @@ import math
 import platform
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .compilation import ENGINE, OPTIONS, glue, kernel
+from .compilation import entry_point, glue, kernel
 from .first_layer import begin_batch
 from .layers import backward, forward
 from .losses import fill_in, fill_losses, leave_out, weigh
@@ -178,48 +178,35 @@ def exchange_float_mode(typingctx, mode):
     return types.int32(types.int32), codegen
 
 
-def _compile(fingerprint):
-    """Make the entry point.
+@entry_point
+def run_epoch(layers, rules, rows, order, rates, step, vector, memory, gradient, work):
+    """Take a step per batch, in place on the vector and the memory.
 
-    Numba keeps compiled code as long as the file of the entry point and what it closes over
-    stay the same. The fingerprint lets it see changes in the other files too.
+    Returns the sum of the objectives, weighted as their rows are, the sum of those
+    weights, the number of steps, and the last objective. An epoch ends early after an
+    objective that is not finite; the step that met it is not counted.
     """
-
-    @njit(**OPTIONS, cache=True)
-    def run_epoch(layers, rules, rows, order, rates, step, vector, memory, gradient, work):
-        """Take a step per batch, in place on the vector and the memory.
-
-        Returns the sum of the objectives, weighted as their rows are, the sum of those
-        weights, the number of steps, and the last objective. An epoch ends early after an
-        objective that is not finite; the step that met it is not counted.
-        """
-        fingerprint  # noqa: B018
-        layers, rows, memory = bare(layers), without_references(rows), bare(memory)
-        vector, gradient, work = bare(vector), bare(gradient), bare(work)
-        mode = exchange_float_mode(FLUSH)
-        total = total_weight = objective = 0.0
-        taken = 0
-        for start in range(0, len(order), rows.batch_size):
-            batch = order[start : start + rows.batch_size]
-            weight = gather(rows, batch, work)
-            if weight == 0:
-                continue  # rows of weight zero say nothing
-            objective = loss_and_gradient(
-                layers, rules, rows, batch, vector, work, gradient, step + taken
-            )
-            n_weights = layers[0].bias  # where the biases begin
-            this = rates[taken], step + taken + 1
-            objective += move(rules, n_weights, weight, vector, gradient, memory, this)
-            is_finite = abs(objective) < math.inf  # math.isfinite sees sums that cancel
-            if not is_finite:
-                break
-            total += objective * weight
-            total_weight += weight
-            taken += 1
-        exchange_float_mode(mode)
-        return total, total_weight, taken, objective
-
-    return run_epoch
-
-
-run_epoch = _compile(ENGINE)
+    layers, rows, memory = bare(layers), without_references(rows), bare(memory)
+    vector, gradient, work = bare(vector), bare(gradient), bare(work)
+    mode = exchange_float_mode(FLUSH)
+    total = total_weight = objective = 0.0
+    taken = 0
+    for start in range(0, len(order), rows.batch_size):
+        batch = order[start : start + rows.batch_size]
+        weight = gather(rows, batch, work)
+        if weight == 0:
+            continue  # rows of weight zero say nothing
+        objective = loss_and_gradient(
+            layers, rules, rows, batch, vector, work, gradient, step + taken
+        )
+        n_weights = layers[0].bias  # where the biases begin
+        this = rates[taken], step + taken + 1
+        objective += move(rules, n_weights, weight, vector, gradient, memory, this)
+        is_finite = abs(objective) < math.inf  # math.isfinite sees sums that cancel
+        if not is_finite:
+            break
+        total += objective * weight
+        total_weight += weight
+        taken += 1
+    exchange_float_mode(mode)
+    return total, total_weight, taken, objective
