@@ -15,7 +15,6 @@ from report import markdown
 COVERAGE = 0.9
 N_ROWS = 1000  # of each table, 700 to train
 N_SPLITS = 20
-N_SPLITS_OF_MAPIE = 5  # each is as many fits as there are folds
 N_FOLDS = 8  # of MAPIE, and members of the tabular estimators
 
 
@@ -129,8 +128,7 @@ def measure_coverage(options):
     for study in STUDIES:
         tables = wanted(study.tables, options.tables)
         for name in study.contestants:
-            n_splits = N_SPLITS_OF_MAPIE if "MAPIE" in name else N_SPLITS
-            seeds = range(1 if options.quick else n_splits)
+            seeds = range(1 if options.quick else N_SPLITS)
             for table, seed in product(tables, seeds):
                 key = study.task, name, table.name, seed
                 found[key] = _kept(options.cache, study, name, table, seed)

@@ -155,11 +155,21 @@ class _WithTextColumns(BaseEstimator):
 
 def _realmlp(name):
     def make(seed):
-        return getattr(import_module("pytabkit"), name)(
+        model = getattr(import_module("pytabkit"), name)(
             random_state=seed, n_threads=1, device="cpu"
         )
+        return make_pipeline(_filled(), model)
 
     return make
+
+
+def _filled():
+    """Numbers without missing values, which RealMLP refuses; categories as they are."""
+    filled = ("numbers", SimpleImputer(strategy="median"), columns(dtype_include="number"))
+    made = ColumnTransformer(
+        [filled], remainder="passthrough", verbose_feature_names_out=False
+    )
+    return made.set_output(transform="pandas")
 
 
 def _tabular(name, n_members):
