@@ -269,6 +269,7 @@ print(*(function.cache_hits for function in compilation._compiled.values()))
 """
 
 
+@pytest.mark.slow
 def test_another_process_loads_what_was_compiled_and_sees_a_changed_source(tmp_path):
     def hits(*modules):
         root = Path(__file__).parents[1]
