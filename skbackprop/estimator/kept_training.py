@@ -118,10 +118,12 @@ def keep_training(estimator: Any, call: Any, trainer: Trainer) -> None:
         own[KEPT] = KeptTraining(estimator, trainer)
 
 
-@lru_cache
-def _parameters(cls):
+def _names_of(cls):
     """Return the names of the constructor parameters, those of a subclass, too."""
     return tuple(cls._get_param_names())
+
+
+_parameters: Any = lru_cache(_names_of)  # mypy says that classes cannot be hashed
 
 
 def _is_fixed(value):
