@@ -2,7 +2,7 @@
 
 import numpy as np
 
-LIMITS = {"loss": 0.05, "labels": 0.001}
+DIFFERENT_LABELS = 0.001  # at most, as a share
 NEGLIGIBLE_LOSS = 0.002  # below it, losses differ by when a training stopped
 
 
@@ -27,15 +27,15 @@ def disagreements(workload, figures):
         f"{workload.name}: {name} and {reference} differ: "
         f"{_shown(figures[name])} and {_shown(figures[reference])}"
         for name in others
-        if not _agree(figures[name], figures[reference])
+        if not _agree(figures[name], figures[reference], workload.tolerance)
     ]
 
 
-def _agree(figure, other):
+def _agree(figure, other, tolerance):
     if isinstance(figure, np.ndarray):
-        return np.mean(figure != other) <= LIMITS["labels"]
+        return np.mean(figure != other) <= DIFFERENT_LABELS
     difference = abs(figure - other)
-    return difference <= max(NEGLIGIBLE_LOSS, LIMITS["loss"] * other)
+    return difference <= max(NEGLIGIBLE_LOSS, tolerance * other)
 
 
 def _shown(figure):

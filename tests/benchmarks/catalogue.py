@@ -25,9 +25,10 @@ def _training():
     tiny = {**small, "hidden": (64, 32), "batch_size": 32, "epochs": 2}
     large = {
         "task": "train",
-        "data": Synthetic(10_000, 784),
+        "data": Synthetic(9_984, 784),  # 78 whole batches: a last one of few rows is noise
         "hidden": (512, 256),
         "batch_size": 128,
+        "tolerance": 0.1,  # 78 steps: another order moves the loss by 2 percent (sd)
     }
     return [
         *_both_precisions(
@@ -49,7 +50,7 @@ def _training():
             _at_batch_32(3.2, 11),
         ),
         *_both_precisions(
-            "10,000 x 784, (512, 256), batch 128",
+            "9,984 x 784, (512, 256), batch 128",
             large,
             _when_large(1.5, 2.2),
             _when_large(1.4, 2.0),

@@ -14,7 +14,7 @@ SHOWN = {
     "20,000 x 30, (100,), batch 200, float32": "train, batches of 200",
     "20,000 x 30, (64, 32), batch 32, float32": "train, batches of 32",
     "digits, (32, 16) logistic, sgd, batch 1": "train row by row",
-    "10,000 x 784, (512, 256), batch 128, float32": "train, 784-512-256-10",
+    "9,984 x 784, (512, 256), batch 128, float32": "train, 784-512-256-10",
     "width 2048": "train, 2,048 units wide",
     "breast_cancer, defaults": "fit of breast_cancer",
     "partial_fit one row": "partial_fit, one row",

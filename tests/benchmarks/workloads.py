@@ -96,6 +96,7 @@ class Workload:
     epochs: int = 1
     n_calls: int = 1
     rows_per_call: int | None = None  # None: all
+    tolerance: float = 0.05  # of the log loss, relative: orders of the rows differ
     not_for: tuple[str, ...] = ()  # contestants that would do what another one does
     parameters: dict[str, Any] = field(default_factory=dict)
     goals: tuple[Goal, ...] = ()
