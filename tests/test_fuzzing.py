@@ -245,10 +245,14 @@ def check_finite_or_clear(example):
         assert len(str(error)) > 40  # noqa: PT017
         return
     assert all(np.isfinite(array).all() for array in estimator.coefs_)
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(estimator.predict(X[:0:-1])).all() if len(X) > 1 else True
+    if len(X) > 1:
+        try:
+            with np.errstate(over="ignore"):
+                assert np.isfinite(estimator.predict(X[:0:-1])).all()
+        except ValueError as error:  # exp of a large net input is not finite
+            assert isinstance(estimator, BackpropRegressor)
+            assert "too large" in str(error)  # noqa: PT017
     if hasattr(estimator, "predict_proba"):
-        assert finite
         proba = estimator.predict_proba(X)
         assert proba.min() >= 0
         assert proba.max() <= 1

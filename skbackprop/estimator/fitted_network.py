@@ -81,8 +81,8 @@ def raise_overflow(output):
     rows = np.flatnonzero(~np.isfinite(output).all(axis=1))
     raise ValueError(
         f"The outputs of {len(rows)} rows, the first of them row {rows[0]}, are too large "
-        f"for {output.dtype}: the values of X there are, or the weights are not finite. "
-        "Scale X, for example with StandardScaler."
+        f"for {output.dtype}, because the values of X there are, or the weights. Scale X, "
+        "for example with StandardScaler, or train with a smaller learning rate."
     )
 
 
