@@ -162,6 +162,18 @@ def check_faults(name, points, exception, **where):
 FAULTS = [KeyboardInterrupt, MemoryError]
 
 
+@pytest.mark.parametrize("line", [1, 2])
+def test_memory_that_ends_while_numba_is_looked_for_is_an_error(line):
+    """It says nothing about Numba, and another engine would need as much."""
+    pytest.importorskip("numba")
+    net = BackpropClassifier(**SMALL, engine="numba")
+    with (
+        raising_at(line, MemoryError, within="_why_not_here"),
+        pytest.raises(MemoryError),
+    ):
+        net.fit(X, Y)
+
+
 @pytest.mark.parametrize("exception", FAULTS)
 @pytest.mark.parametrize("name", CALLS)
 def test_fault_at_a_line_leaves_the_earlier_fit_or_whole_epochs(

@@ -141,6 +141,8 @@ def _why_not_here():
         from numba import config
     except ModuleNotFoundError:
         return 'The compiled engine needs Numba: pip install "numba>=0.60".'
+    except MemoryError:
+        raise
     except Exception as error:  # of its own check of versions, too
         return Damage(
             f"The compiled engine cannot import Numba: {error}. Install Numba again."
