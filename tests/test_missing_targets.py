@@ -17,7 +17,7 @@ from skbackprop import (
     trace_step,
 )
 from skbackprop.activations import Softmax
-from skbackprop.losses import REGRESSOR_LOSSES, LogLoss, SquaredError
+from skbackprop.losses import REGRESSOR_LOSSES, LogLoss, RowLoss, SquaredError
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs, for speed
@@ -213,6 +213,14 @@ def test_rows_and_columns_without_any_target_are_refused(cls, X, y, labels):
     net.partial_fit(X, no_column)  # a chunk may lack a column
 
 
+def test_a_column_that_is_measured_once_does_not_count_in_the_score(X, y):
+    reg = small().fit(X, y)
+    few, target = X[:9], np.nan_to_num(y[:9])
+    target[1:, 0] = np.nan
+    expected = r2_score(target[:, 1:], reg.predict(few)[:, 1:])
+    assert_allclose(reg.score(few, target), expected, rtol=1e-13)  # another order of sums
+
+
 class WholeRows:
     """A loss that does not say what each output costs."""
 
@@ -224,7 +232,17 @@ class WholeRows:
         return 0.0
 
 
+class SumOfARow(RowLoss):
+    """A loss of rows: what of it an output costs is not said."""
+
+    def value_and_derivative(self, t, z):
+        error = z - t
+        return np.sum(error * error, axis=1) / 2, error
+
+
 def test_losses_that_cannot_leave_out_are_refused(X, y):
+    with pytest.raises(ValueError, match="one is that of a row as a whole"):
+        small(loss=SumOfARow()).fit(X, y)
     with pytest.raises(ValueError, match="needs a loss that knows what each output costs"):
         small(loss=WholeRows()).fit(X, y)
     shares = np.nan_to_num(y) / np.nansum(y, axis=1, keepdims=True)

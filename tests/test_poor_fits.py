@@ -115,6 +115,23 @@ def test_the_best_epoch_is_kept_where_training_diverges_after_it(engine):
     assert reg.best_validation_score_ == max(reg.validation_scores_)
 
 
+def test_an_average_begins_anew_from_the_epoch_that_is_kept():
+    r = np.random.RandomState(8)
+    Z = r.normal(size=(300, 8))
+    y = Z @ r.normal(size=8)
+    params = {"solver": "sgd", "early_stopping": True, "random_state": 0, "max_iter": 100}
+    reg = BackpropRegressor(50, averaging="ema", learning_rate_init=0.5, **params)
+    with pytest.warns(ConvergenceWarning, match="Training diverged"):
+        reg.fit(Z, y)
+    kept = [weights.copy() for weights in reg.coefs_]
+    # a rate so small that weights stay, and so does an average of them alone
+    reg.set_params(learning_rate_init=1e-12, early_stopping=False, warm_start=True)
+    with pytest.warns(ConvergenceWarning, match="Not converged after max_iter=1"):
+        reg.set_params(max_iter=1).fit(Z, y)
+    for weights, before in zip(reg.coefs_, kept, strict=True):
+        np.testing.assert_allclose(weights, before, atol=1e-9)
+
+
 def test_without_a_best_epoch_divergence_is_an_error():
     reg = BackpropRegressor(
         50, solver="sgd", learning_rate_init=1e30, early_stopping=True, random_state=0
