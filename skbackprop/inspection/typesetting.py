@@ -123,21 +123,34 @@ def _parenthesised(text):
 
 GREEK = re.compile("alpha|beta|gamma|delta|epsilon|eta|theta|lambda|mu|rho|sigma|Delta")
 LETTERS = {
-    **{"learning_rate": r"\eta", "momentum": r"\mu", "velocity": "v"},
+    "learning_rate": r"\eta",
+    "momentum": r"\mu",
+    "velocity": "v",
     "loss": "L",
-    **{"net": r"\mathrm{net}", "y_hat": r"\hat{y}"},
+    "net": r"\mathrm{net}",
+    "y_hat": r"\hat{y}",
 }
 OPERATORS = {
     **{
         name: rf"\{name}"
         for name in ("exp", "log", "tanh", "cosh", "cos", "max", "min", "sum")
     },
-    **{"maximum": r"\max", "minimum": r"\min", "ndtr": r"\Phi", "Phi": r"\Phi"},
+    "maximum": r"\max",
+    "minimum": r"\min",
+    "ndtr": r"\Phi",
+    "Phi": r"\Phi",
 }
 SIGNS: dict[type[ast.AST], str] = {
-    **{ast.Gt: ">", ast.Lt: "<", ast.GtE: r"\geq", ast.LtE: r"\leq"},
-    **{ast.Eq: "=", ast.NotEq: r"\neq", ast.Mult: r"\cdot", ast.BitAnd: r"\wedge"},
-    **{ast.BitOr: r"\vee", ast.Mod: r"\bmod"},
+    ast.Gt: ">",
+    ast.Lt: "<",
+    ast.GtE: r"\geq",
+    ast.LtE: r"\leq",
+    ast.Eq: "=",
+    ast.NotEq: r"\neq",
+    ast.Mult: r"\cdot",
+    ast.BitAnd: r"\wedge",
+    ast.BitOr: r"\vee",
+    ast.Mod: r"\bmod",
 }
 
 
