@@ -72,14 +72,18 @@ def quantiles(target, z, delta, numbers):
 
 
 @glue
+def softplus(z):
+    return log1p(exp(-abs(z))) + max(z, type(z)(0))
+
+
+@glue
 def ascend(z, out, central):
     """Fill `out` with the outputs of one target."""
-    zero = type(z[0])(0)
     out[central] = z[central]
     for k in range(central + 1, len(z)):
-        out[k] = out[k - 1] + (log1p(exp(-abs(z[k]))) + max(z[k], zero))
+        out[k] = out[k - 1] + softplus(z[k])
     for k in range(central - 1, -1, -1):
-        out[k] = out[k + 1] - (log1p(exp(-abs(z[k]))) + max(z[k], zero))
+        out[k] = out[k + 1] - softplus(z[k])
 
 
 @glue
