@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import pi, sqrt
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy import exp, expm1, log1p, maximum, minimum, tanh, where
@@ -187,7 +187,7 @@ class Relu(ElementwiseActivation):
 
     def forward(self, z, out):
         # beside a number NumPy has no vector loop
-        zeros = _filled(0, z.shape, z.dtype) if z.size <= SMALL else 0
+        zeros = filled(0, z.shape, z.dtype) if z.size <= SMALL else 0
         np.maximum(z, zeros, out=out)
 
     def backward(self, a, delta):
@@ -331,11 +331,11 @@ def row_sums(array: NDArray) -> NDArray:
     A product with ones takes a fifth of the time of ``array.sum(axis=1)`` where rows are
     short.
     """
-    return np.dot(array, _filled(1, array.shape[1], array.dtype))
+    return np.dot(array, filled(1, array.shape[1], array.dtype))
 
 
 @lru_cache(maxsize=64)
-def _filled(value, shape, dtype):
+def filled(value: float, shape: int | tuple[int, ...], dtype: Any) -> NDArray:
     """Return a constant array, which is kept."""
     array = np.full(shape, value, dtype)
     array.flags.writeable = False

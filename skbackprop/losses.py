@@ -28,7 +28,7 @@ from .activations import (
     Identity,
     Sigmoid,
     Softmax,
-    row_sums,
+    filled,
     softplus,
     subtract_largest,
 )
@@ -202,8 +202,31 @@ def _summed(losses):
     return losses[:, 0] if losses.shape[1] == 1 else losses.sum(axis=1)
 
 
+class _SoftmaxLoss(RowLoss):
+    """A loss of one class per row, whose probabilities are the outputs."""
+
+    link = Softmax()
+
+    def check_target(self, target):
+        if np.abs(target.sum(axis=1) - 1).max() > 1e-3:
+            raise ValueError(
+                f"{type(self).__name__} needs one class per row: targets that sum to one. "
+                "For labels that are independent of each other (multilabel) use "
+                "loss='log_loss' or BinaryLogLoss()."
+            )
+
+    def log_predict(self, z, out):
+        """Fill `out` with log softmax(z); `out` may be `z`."""
+        subtract_largest(z, out=out)
+        share = np.exp(out)
+        n_largest = np.count_nonzero(out == 0, axis=1)
+        others = share.sum(axis=1, where=out < 0)
+        # exact where a class is almost sure
+        out -= np.log1p(n_largest - 1 + others)[:, np.newaxis]
+
+
 @spec
-class LogLoss(RowLoss):
+class LogLoss(_SoftmaxLoss):
     """``-sum_k t_k log softmax(z)_k`` for targets that sum to one.
 
     With `label_smoothing` s the target of K classes becomes ``(1 - s) t + s / K``
@@ -217,34 +240,21 @@ class LogLoss(RowLoss):
 
     label_smoothing: float = number(0.0, 0, 1, "[)")
 
-    link = Softmax()
-
     @property
     def written(self):
         return "" if self.label_smoothing else "-t * log(o)"
-
-    def check_target(self, target):
-        _check_distribution(target, "LogLoss")
-
-    def log_predict(self, z, out):
-        """Fill `out` with log softmax(z); `out` may be `z`."""
-        subtract_largest(z, out=out)
-        share = np.exp(out)
-        n_largest = np.count_nonzero(out == 0, axis=1)
-        others = share.sum(axis=1, where=out < 0)
-        # exact where a class is almost sure
-        out -= np.log1p(n_largest - 1 + others)[:, np.newaxis]
 
     def value_and_derivative(self, t, z):
         if self.label_smoothing:
             t = (1 - self.label_smoothing) * t + self.label_smoothing / t.shape[1]
         delta = np.empty_like(z)
         subtract_largest(z, out=delta)
-        net_of_target = row_sums(t * delta)
+        ones = filled(1, z.shape[1], z.dtype)  # a product with them is a sum over each row
+        net_of_target = np.dot(t * delta, ones)
         np.exp(delta, out=delta)
         part = t * delta
-        of_target = row_sums(part)
-        of_others = row_sums(np.subtract(delta, part, out=part))
+        of_target = np.dot(part, ones)
+        of_others = np.dot(np.subtract(delta, part, out=part), ones)
         # log(total), exact where the target's part is 1 and the others' next to nothing
         per_row = np.log1p((of_target - 1) + of_others) - net_of_target
         delta /= (of_target + of_others)[:, np.newaxis]  # softmax(z)
@@ -282,7 +292,7 @@ class BinaryLogLoss(RowLoss):
 
 
 @spec
-class Focal(RowLoss):
+class Focal(_SoftmaxLoss):
     """``-sum_k t_k (1 - o_k)^gamma log o_k`` with ``o = softmax(z)``.
 
     Rows that are already classified well count less (Lin et al., 2017, *Focal loss for
@@ -296,19 +306,11 @@ class Focal(RowLoss):
 
     gamma: float = number(2.0, 0, INFINITY, "[)")
 
-    link = Softmax()
     written = "-t * (1 - o) ** gamma * log(o)"
-
-    def check_target(self, target):
-        _check_distribution(target, "Focal")
-
-    def log_predict(self, z, out):
-        """Fill `out` with log softmax(z); `out` may be `z`."""
-        LogLoss().log_predict(z, out)
 
     def value_and_derivative(self, t, z):
         log_o = np.empty_like(z)
-        LogLoss().log_predict(z, out=log_o)
+        self.log_predict(z, out=log_o)
         o = np.exp(log_o)
         rest = -np.expm1(log_o)  # 1 - o without cancellation
         focus = rest**self.gamma
@@ -317,14 +319,6 @@ class Focal(RowLoss):
         ratio = np.divide(log_o, rest, out=np.full_like(rest, -1), where=rest > 0)
         slope = t * focus * (self.gamma * o * ratio - 1)
         return per_row, slope - o * slope.sum(axis=1, keepdims=True)
-
-
-def _check_distribution(target, name):
-    if np.abs(row_sums(target) - 1).max() > 1e-3:
-        raise ValueError(
-            f"{name} needs one class per row: targets that sum to one. For labels that are "
-            "independent of each other (multilabel) use loss='log_loss' or BinaryLogLoss()."
-        )
 
 
 @spec

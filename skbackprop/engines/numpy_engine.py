@@ -13,7 +13,7 @@ from scipy.linalg import norm
 from scipy.sparse import issparse
 
 from ..network.network import LayerWork, Parameters
-from ..network.objective import Batch, cache_blocks
+from ..network.objective import BLOCK, Batch
 from ..rule import Spec, spec
 from ..training.engine import check_finite
 from ..training.state import Plan, State
@@ -86,7 +86,8 @@ def move(
     if decay:
         np.multiply(parameters.weights, 1 - decay, out=parameters.weights)
     # rule and update piece by piece, while all arrays of a piece are in cache
-    for block in cache_blocks(len(gradient.vector)):
+    for start in range(0, len(gradient.vector), BLOCK):
+        block = slice(start, start + BLOCK)
         memory = {name: array[block] for name, array in state.optimizer_memory.items()}
         update = gradient.vector[block]
         plan.optimizer.update(update, memory, learning_rate, state.step)
@@ -140,14 +141,11 @@ class _Batches:
     def __iter__(self):
         for rows, buffers, work in self.slots:
             which = rows if self.in_place else self.order[rows]
-            pairs = zip(self.data, buffers, strict=True)
-            taken = (a if a is None else _take(a, which, out) for a, out in pairs)
+            taken = []
+            for array, buffer in zip(self.data, buffers, strict=True):
+                if array is None or buffer is None:
+                    taken.append(array if array is None else array[which])
+                else:
+                    # mode="clip" spares the copy that guards against bad row numbers
+                    taken.append(array.take(which, axis=0, out=buffer, mode="clip"))
             yield Batch(*taken), work
-
-
-def _take(array, rows, out):
-    """Return rows of an array, copied into `out` where there is one."""
-    if out is None:
-        return array[rows]
-    # mode="clip" spares the copy that guards against bad row numbers; these are good
-    return array.take(rows, axis=0, out=out, mode="clip")

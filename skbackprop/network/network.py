@@ -6,8 +6,7 @@ A layer is one step of the signal forward and one step of the error backward.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from .dropout import fill_mask
 
 __all__ = ["Dense", "LayerParameters", "LayerWork", "Network", "Parameters"]
 
+OUTPUT = Identity()  # the output layer's activation, as the loss owns the one that counts
 CHUNK_ELEMENTS = 2**16  # of the widest layer, so that a chunk stays in cache
 CHUNK_ROWS = 256  # at least, so that wide layers' weights are not read again and again
 
@@ -48,12 +48,18 @@ class LayerWork(NamedTuple):
         return LayerWork(*(array if array is None else array[:n_rows] for array in self))
 
 
-def matrix_product(a, b, out):
-    """Fill `out` with ``a @ b``; `a` may be sparse."""
-    if isinstance(a, np.ndarray):
-        np.dot(a, b, out=out)  # less to decide than np.matmul, and BLAS for one row, too
-    else:
-        out[...] = a @ b
+class SparseRows:
+    """Sparse rows that multiply into an array, as the `dot` of NumPy's does."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    @property
+    def T(self) -> SparseRows:
+        return SparseRows(self.rows.T)
+
+    def dot(self, array: NDArray, out: NDArray) -> None:
+        out[...] = self.rows @ array
 
 
 @dataclass(kw_only=True, eq=False)
@@ -82,7 +88,7 @@ class Dense:
     def forward(self, below, parameters, work):
         """Fill net input, activation and output of `work`, which may be one array."""
         z = work.net_input
-        matrix_product(below, parameters.weights, out=z)
+        below.dot(parameters.weights, out=z)  # BLAS for one row too, unlike np.matmul
         z += parameters.bias
         self.activation.forward(z, out=work.activation)
         if work.mask is not None:
@@ -94,7 +100,7 @@ class Dense:
             np.multiply(work.delta, work.mask, out=work.delta)
         saved = getattr(work, self.activation.saves)
         self.activation.backward(saved, work.delta)
-        matrix_product(below.T, work.delta, out=gradient.weights)
+        below.T.dot(work.delta, out=gradient.weights)
         np.dot(work.ones, work.delta, out=gradient.bias)
 
     def pass_down(self, parameters, work, below_delta):
@@ -115,6 +121,14 @@ class Network:
     """Dense layers, the last one without an activation: the loss owns that."""
 
     layers: Sequence[Dense]
+    n_weights: int = field(init=False)
+    n_parameters: int = field(init=False)  # weights and biases
+    has_dropout: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.n_weights = sum(layer.n_inputs * layer.n_units for layer in self.layers)
+        self.n_parameters = self.n_weights + sum(layer.n_units for layer in self.layers)
+        self.has_dropout = any(layer.dropout for layer in self.layers)
 
     @classmethod
     def of_sizes(
@@ -129,7 +143,7 @@ class Network:
         network is good for looking at parameters.
         """
         n_hidden = len(sizes) - 2
-        activations = activations or [Identity()] * n_hidden
+        activations = activations or [OUTPUT] * n_hidden
         dropout = dropout or [0.0] * n_hidden
         return cls(
             layers=[
@@ -137,20 +151,12 @@ class Network:
                 for fan_in, fan_out, activation, rate in zip(
                     sizes[:-1],
                     sizes[1:],
-                    [*activations, Identity()],
+                    [*activations, OUTPUT],
                     [*dropout, 0.0],
                     strict=True,
                 )
             ]
         )
-
-    @cached_property
-    def n_weights(self) -> int:
-        return sum(layer.n_inputs * layer.n_units for layer in self.layers)
-
-    @cached_property
-    def n_parameters(self) -> int:
-        return self.n_weights + sum(layer.n_units for layer in self.layers)
 
     def parameters(self, vector: NDArray) -> Parameters:
         """Return views of the vector, layer by layer; writing to them writes to it."""
@@ -179,10 +185,6 @@ class Network:
         """Return the work arrays of all layers for batches of up to `n_rows`."""
         return [layer.allocate(n_rows, dtype, separate) for layer in self.layers]
 
-    @cached_property
-    def has_dropout(self) -> bool:
-        return any(layer.dropout for layer in self.layers)
-
     def draw_masks(
         self, work: list[LayerWork], seed: int, step: int, rows: NDArray | None = None
     ) -> None:
@@ -193,7 +195,7 @@ class Network:
 
     def forward(self, parameters: Parameters, X, work: list[LayerWork]) -> NDArray:
         """Fill net inputs and activations; return the net input of the output layer."""
-        below = X
+        below = X if isinstance(X, np.ndarray) else SparseRows(X)
         for layer, own, own_work in zip(self.layers, parameters.layers, work, strict=True):
             layer.forward(below, own, own_work)
             below = own_work.output
@@ -207,7 +209,8 @@ class Network:
             layer = self.layers[i]
             layer.backward(work[i - 1].output, work[i], gradient.layers[i])
             layer.pass_down(parameters.layers[i], work[i], work[i - 1].delta)
-        self.layers[0].backward(X, work[0], gradient.layers[0])
+        rows = X if isinstance(X, np.ndarray) else SparseRows(X)
+        self.layers[0].backward(rows, work[0], gradient.layers[0])
 
     def net_output(
         self, parameters: Parameters, X, masks: tuple[int, int] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +13,9 @@ from ..conventions import ErrorConvention
 from ..losses import Loss
 from .network import LayerWork, Network, Parameters
 
-__all__ = ["Batch", "Objective", "cache_blocks"]
+__all__ = ["BLOCK", "Batch", "Objective"]
 
-BLOCK = 65_536  # elements of a piece
+BLOCK = 65_536  # elements of a piece of a vector that stays in cache
 
 
 class Batch(NamedTuple):
@@ -42,12 +42,6 @@ class Batch(NamedTuple):
         if self.class_weight is None or self.sample_weight is None:
             return self.sample_weight if self.class_weight is None else self.class_weight
         return self.sample_weight * self.class_weight
-
-
-@lru_cache(maxsize=64)  # every step asks for the same
-def cache_blocks(size: int) -> tuple[slice, ...]:
-    """Cut a flat vector into pieces that stay in cache, with all that goes with them."""
-    return tuple(slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
 def row_blocks(array: NDArray) -> list[NDArray]:
@@ -109,7 +103,8 @@ class Objective:
         weights, signal = parameters.weights, gradient.weights
         strength = self.alpha / weight_sum
         l2, l1 = strength * (1 - self.l1_ratio), strength * self.l1_ratio
-        for block in cache_blocks(len(weights)):
+        for start in range(0, len(weights), BLOCK):
+            block = slice(start, start + BLOCK)
             piece = signal[block]  # ``signal[block] += ...`` would copy it once more
             piece += self.convention.orient(l2 * weights[block])
             if l1:
