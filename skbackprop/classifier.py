@@ -760,7 +760,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return self._encode_soft(rows.y, losses, fresh, classes)
         try:
             with np.errstate(invalid="ignore"):  # labels are perhaps cast to int64 and back
-                y = label_column(rows.of_all(rows.y))
+                y = label_column(rows.group.gather(rows.y))
                 if fresh:
                     labels = learn_labels(y, classes, is_chunk)
                     self._hold(labels)
@@ -775,7 +775,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 f"numbers: {error}."
             ) from error
         loss = loss_of(losses, self._kind)
-        return labels.encode(rows.held(y), labels.n_outputs(loss)), loss
+        return labels.encode(y[rows.shard.own], labels.n_outputs(loss)), loss
 
     def _target_filler(self, objective):
         return self._labels.fill
@@ -805,11 +805,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return self._labels.scored(y)
 
     def _class_weights(self, class_weight, rows, target, sample_weight):
-        sample_weight = rows.of_all(sample_weight)
+        gather = rows.group.gather
+        sample_weight = gather(sample_weight)
         weight = expand_class_weight(
             class_weight,
             self.classes_,
-            rows.of_all(self._labels.class_indices(target)),
+            gather(self._labels.class_indices(target)),
             sample_weight,
         )
         if not (weight if sample_weight is None else weight * sample_weight).any():
@@ -817,7 +818,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "class_weight is zero for every row that has a sample weight, so there is "
                 "nothing to learn from. Give a class of y a positive weight."
             )
-        return rows.held(weight)
+        return weight[rows.shard.own]
 
     def _score_output(self, output, target, sample_weight):
         if self._has_soft_labels():
@@ -828,7 +829,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return self._labels.is_poor(output, target, weight)
 
     def _strata(self, rows, target):
-        strata = rows.of_all(self._labels.strata(target))
+        strata = rows.group.gather(self._labels.strata(target))
         if strata is None:
             return None
         found, counts = np.unique(strata, return_counts=True)

@@ -181,8 +181,11 @@ class _Group:
                 self._exchange(None, error)
         self.exits.Free()
 
-    def shard(self, n_rows):
-        shard = _shard(self._exchange(n_rows), self.comm.rank)
+    def shard(self, n_rows, facts=None):
+        said = self._exchange((n_rows, {} if facts is None else facts()))
+        n_rows_of_all, facts_of_all = zip(*said, strict=True)
+        _check_alike(facts_of_all)
+        shard = _shard(n_rows_of_all, self.comm.rank)
         if shard.n_all == 0:
             raise ValueError("No process has a row: X is empty on all of them.")
         return shard
@@ -193,18 +196,6 @@ class _Group:
             return None
         parts = [part for part in parts if part.shape[0]] or parts[:1]
         return vstack(parts, format="csr") if issparse(rows) else np.concatenate(parts)
-
-    def agree(self, facts):
-        of_all = self._exchange(facts())
-        for name in of_all[0]:
-            said = {rank: f[name] for rank, f in enumerate(of_all) if f[name] is not None}
-            first = min(said, default=None)
-            for rank, value in said.items():
-                if value != said[first]:
-                    raise ValueError(
-                        f"The processes of an MPIEngine differ in {name}: {said[first]} on "
-                        f"rank {first}, but {value} on rank {rank}. Pass the same to all."
-                    )
 
     def broadcast_stream(self, rng):
         states = self._exchange(pickle.dumps(rng.get_state()))
@@ -246,6 +237,20 @@ class _Group:
                 )
                 self.comm.Abort(1)
             time.sleep(0.01)
+
+
+def _check_alike(facts_of_all):
+    """Raise ValueError where the processes differ in a fact; None is ignored."""
+    for name in facts_of_all[0]:
+        said = {rank: facts[name] for rank, facts in enumerate(facts_of_all)}
+        said = {rank: value for rank, value in said.items() if value is not None}
+        first = min(said, default=None)
+        for rank, value in said.items():
+            if value != said[first]:
+                raise ValueError(
+                    f"The processes of an MPIEngine differ in {name}: {said[first]} on "
+                    f"rank {first}, but {value} on rank {rank}. Pass the same to all."
+                )
 
 
 def _sendable(error):

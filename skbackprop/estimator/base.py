@@ -267,7 +267,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         """Return the plan; make what of the state it needs and is not there yet."""
         hyper, state = start.hyper, start.state
         if not hyper.is_stochastic:
-            return hyper.plan(start.objective, start.rows.n_all, is_chunk)
+            return hyper.plan(start.objective, start.rows.shard.n_all, is_chunk)
         n_train = len(state.order)
         plan = hyper.plan(start.objective, n_train, is_chunk)
         if (hyper.batch_size or 0) > n_train and not (is_chunk or hyper.needs_all_rows):

@@ -59,8 +59,9 @@ def check_call(estimator, call, state, group: ProcessGroup) -> Rows:
     X, y = check_rows_and_y(estimator, call.X, call.y, dtype, group)
     if estimator.missing_targets != "error" and not call.is_chunk and group.size == 1:
         check_columns(y)
-    group.agree(partial(_facts, estimator, call, X, y, 0 if state is None else state.epoch))
-    return Rows(X, y, group)
+    n_epochs = 0 if state is None else state.epoch
+    facts = partial(_facts, estimator, call, X, y, n_epochs)
+    return Rows(X, y, group, group.shard(X.shape[0], facts))
 
 
 def _facts(estimator, call, X, y, n_epochs):
@@ -206,10 +207,11 @@ def divide_by_mean(data: Batch, rows: Rows, state: State | None) -> Batch:
     """
     if data.class_weight is None:
         return data
-    sample_weight = rows.of_all(data.sample_weight)
-    mean = np.average(rows.of_all(data.class_weight), weights=sample_weight)
+    gather = rows.group.gather
+    sample_weight = gather(data.sample_weight)
+    mean = np.average(gather(data.class_weight), weights=sample_weight)
     if state is not None:
-        weight = float(rows.n_all if sample_weight is None else sample_weight.sum())
+        weight = float(rows.shard.n_all if sample_weight is None else sample_weight.sum())
         state.weight_of_chunks += weight
         step = weight / state.weight_of_chunks * (mean - state.mean_class_weight)
         mean = state.mean_class_weight = state.mean_class_weight + float(step)

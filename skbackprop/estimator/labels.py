@@ -11,6 +11,7 @@ row. What they have in common is what the classifier asks for:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,14 +45,14 @@ __all__ = [
 ]
 
 
+@dataclass(eq=False)
 class Labels(ABC):
     """What is known of the labels of a training."""
 
-    kind: ClassVar[str]  # as `type_of_target` calls it; losses are chosen by it
+    classes: NDArray
+    is_sparse: bool = False  # whether y was, of which `predict` returns the like
 
-    def __init__(self, classes: NDArray, is_sparse: bool = False):
-        self.classes = classes
-        self.is_sparse = is_sparse  # whether y was, of which `predict` returns the like
+    kind: ClassVar[str]  # as `type_of_target` calls it; losses are chosen by it
 
     def n_outputs(self, loss: Loss) -> int:
         """Return how many outputs the loss wants for these labels."""
@@ -76,7 +77,7 @@ class Labels(ABC):
 
     @abstractmethod
     def encode(self, y: Any, n_outputs: int) -> NDArray:
-        """Return the target, shape (n_rows, n_outputs)."""
+        """Return the target of known labels, shape (n_rows, n_outputs)."""
 
     def fill(self, target: NDArray, y: NDArray) -> bool:
         """Fill the target of known labels in the form that `classes` has.
@@ -157,7 +158,8 @@ class Multiclass(Labels):
 
     def check(self, y, must_have_all):
         _check_form(y, 1, self.kind)
-        unknown = y[self.classes[self.positions(y)] != y]
+        position = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
+        unknown = y[self.classes[position] != y]
         if len(unknown):
             check_classification_targets(y)
             raise ValueError(
@@ -172,12 +174,8 @@ class Multiclass(Labels):
                 "parts of the classes."
             )
 
-    def positions(self, y):
-        """Return where labels stand among the classes; some class for unknown labels."""
-        return np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
-
     def encode(self, y, n_outputs):
-        return self.positions(y)[:, np.newaxis] == np.arange(n_outputs)
+        return np.searchsorted(self.classes, y)[:, np.newaxis] == np.arange(n_outputs)
 
     def fill(self, target, y):
         if y.dtype != self.classes.dtype:
@@ -233,7 +231,7 @@ class Binary(Multiclass):
 
     def encode(self, y, n_outputs):
         if n_outputs == 1:
-            return self.positions(y)[:, np.newaxis]
+            return np.searchsorted(self.classes, y)[:, np.newaxis]
         return super().encode(y, n_outputs)
 
     def decided(self, output):

@@ -80,7 +80,7 @@ def _notice_other_data(estimator, start, validation):
         return
     now = state.data_mark, state.validation_mark
     differ = np.array([one != other for one, other in zip(now, before, strict=True)])
-    differ = start.rows.of_all(differ[np.newaxis]).any(axis=0)
+    differ = start.rows.group.gather(differ[np.newaxis]).any(axis=0)
     if differ.any():
         state.begin_anew()
         estimator.best_validation_score_ = None
@@ -90,7 +90,7 @@ def _notice_other_data(estimator, start, validation):
 
 def order_rows(estimator, start, splits):
     """Set the order of the training rows; keep it while nothing changed."""
-    state, n_rows = start.state, start.rows.n_all
+    state, n_rows = start.state, start.rows.shard.n_all
     if state.n_rows == n_rows and splits == (state.validation_rows is not None):
         if state.order is None:
             state.restore_order()
@@ -98,7 +98,7 @@ def order_rows(estimator, start, splits):
     state.begin_order(n_rows)
     if splits:
         strata = estimator._strata(start.rows, start.data.target)
-        weight = start.rows.of_all(start.data.loss_weight)
+        weight = start.rows.group.gather(start.data.loss_weight)
         counted = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
         fraction = start.hyper.validation_fraction
         rng = None if start.hyper.validation_rows == "last" else state.rng
@@ -116,7 +116,8 @@ def _given_validation(estimator, call, start):
             "or neither."
         )
     dtype, group = start.data.X.dtype, start.rows.group
-    rows = Rows(*check_rows_and_y(estimator, call.X_val, call.y_val, dtype, group), group)
+    X, y = check_rows_and_y(estimator, call.X_val, call.y_val, dtype, group)
+    rows = Rows(X, y, group, group.shard(X.shape[0]))
     try:
         target, _ = estimator._encode(rows, start.hyper.losses, fresh=False)
     except ValueError as error:
@@ -137,7 +138,7 @@ def _given_validation(estimator, call, start):
 def _validation(estimator, start, y, data):
     """Return the validation set: what is computed on here, and what all look at."""
     scoring, group = start.hyper.scoring, start.rows.group
-    X, gather = None, start.rows.of_all
+    X, gather = None, group.gather
     if scoring not in (None, "loss"):
         X, y = gather(data.X), estimator._scored(gather(y))
     of_all = Batch(X, *map(gather, data[1:]))

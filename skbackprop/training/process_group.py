@@ -9,6 +9,7 @@ process by process; every process takes the same decisions.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -36,8 +37,13 @@ class ProcessGroup(Protocol):
 
     size: int  # if there are several, one may come without rows
 
-    def shard(self, n_rows: int) -> Shard:
-        """Return the place of this process's rows among all."""
+    def shard(
+        self, n_rows: int, facts: Callable[[], dict[str, Any]] | None = None
+    ) -> Shard:
+        """Return the place of this process's rows among all.
+
+        Raises ValueError where the facts of the processes differ; None is ignored.
+        """
 
     def gather(self, rows: Any) -> Any:
         """Return the rows of all processes, one after the other; None stays None."""
@@ -51,22 +57,16 @@ class ProcessGroup(Protocol):
     def barrier(self) -> None:
         """Wait until every process has come to where training begins."""
 
-    def agree(self, facts: Callable[[], dict[str, Any]]) -> None:
-        """Raise ValueError where the facts of the processes differ; None is ignored."""
 
-
-class SingleProcess:
+class SingleProcess(AbstractContextManager):
     """The group of one process, which holds all rows."""
 
     size = 1
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *error):
         return None
 
-    def shard(self, n_rows):
+    def shard(self, n_rows, facts=None):
         return Shard(slice(0, n_rows), n_rows)
 
     def gather(self, rows):
@@ -81,9 +81,6 @@ class SingleProcess:
     def barrier(self):
         return None
 
-    def agree(self, facts):
-        return None
-
 
 SINGLE = SingleProcess()
 
@@ -94,15 +91,10 @@ def group_of(engine: Any) -> ProcessGroup:
     return SINGLE if open_group is None else open_group()
 
 
-class Rows:
-    """The rows of a call, as far as they are held here, and what is known of all rows."""
+class Rows(NamedTuple):
+    """The rows of a call that are held here, and their place among those of all."""
 
-    def __init__(self, X: Any, y: Any, group: ProcessGroup):
-        self.X, self.y, self.group = X, y, group
-        self.of_all = group.gather  # of what belongs to the rows held here
-        self.shard = group.shard(X.shape[0])
-        self.n_all = self.shard.n_all
-
-    def held(self, of_all: Any) -> Any:
-        """Return what belongs to the rows held here, of what belongs to all."""
-        return of_all[self.shard.own]
+    X: Any
+    y: Any
+    group: ProcessGroup
+    shard: Shard
