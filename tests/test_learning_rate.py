@@ -138,6 +138,7 @@ def test_it_says_that_the_highest_rate_was_too_low(X):
     ("params", "limits", "error", "words"),
     [
         ({"solver": "lbfgs"}, {}, ValueError, "solver='lbfgs' finds the length"),
+        ({"solver": "lm"}, {}, ValueError, "solver='lm' finds the length"),
         ({}, {"lowest": 0}, ValueError, r"lowest must be a float .*\(0.0, inf\). Got 0"),
         ({}, {"highest": "1"}, ValueError, "highest must be a float"),
         ({}, {"lowest": 2, "highest": 1}, ValueError, "lowest must be below highest"),

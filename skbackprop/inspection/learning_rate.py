@@ -17,8 +17,8 @@ from ..estimator.fitted_model import check_backprop, first_step
 from ..estimator.warning import warn
 from ..network.objective import Batch
 from ..rule import INFINITY, Interval
-from ..training.lbfgs import LBFGS
 from ..training.loop import train
+from ..training.minimizer import Minimizer
 from ..training.state import DivergenceError
 from .displays import BLUE, ORANGE, pyplot
 
@@ -189,8 +189,8 @@ def learning_rate_range(
     TypeError
         If `estimator` is not one of this library.
     ValueError
-        For the solver "lbfgs", which has no learning rate, for a wrong range, and for
-        whatever `fit` refuses.
+        For the solvers "lbfgs" and "lm", which have no learning rate, for a wrong range,
+        and for whatever `fit` refuses.
 
     Warns
     -----
@@ -219,10 +219,10 @@ def learning_rate_range(
     _check_range(lowest, highest, n_rates)
     fresh = estimator if estimator.warm_start else clone(estimator)
     plan, state, data = first_step(fresh, X, y, sample_weight, "learning_rate_range")
-    if isinstance(plan.optimizer, LBFGS):
+    if isinstance(plan.optimizer, Minimizer):
         raise ValueError(
-            "learning_rate_range needs a stochastic solver: solver='lbfgs' finds the "
-            "length of each step itself. Use solver='adam' or solver='sgd'."
+            f"learning_rate_range needs a stochastic solver: solver={fresh.solver!r} finds "
+            "the length of each step itself. Use solver='adam' or solver='sgd'."
         )
     state.begin_anew()
     rising = _Rising(np.geomspace(lowest, highest, int(n_rates)), state.step)
