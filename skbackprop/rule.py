@@ -6,7 +6,7 @@ one spec in many estimators at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from inspect import Parameter, Signature
@@ -25,7 +25,6 @@ __all__ = [
     "complete",
     "did_you_mean",
     "number",
-    "resolve",
     "spec",
     "switch",
 ]
@@ -171,6 +170,7 @@ def spec(cls: type[T]) -> type[T]:
     made._names = frozenset(f.name for f in fields(made))
     made._defaults = {f.name: f.default for f in fields(made) if f.default is not MISSING}
     made._open = tuple(name for name, value in made._defaults.items() if value is None)
+    made._has_parts = any(f.default_factory is not MISSING for f in fields(made))
     return made
 
 
@@ -207,6 +207,7 @@ class Spec:
     _names: ClassVar[frozenset[str]] = frozenset()
     _defaults: ClassVar[Mapping[str, Any]] = {}
     _open: ClassVar[tuple[str, ...]] = ()
+    _has_parts: ClassVar[bool] = False  # specs that a factory makes
 
     def __init__(self, *positional: Any, **params: Any) -> None:
         if positional:
@@ -311,38 +312,3 @@ def complete(spec: Any, parameters: Mapping[str, Any]) -> Any:
         elif isinstance(value, Spec):
             filled[name] = complete(value, parameters)
     return type(spec)(**values | filled) if filled else spec
-
-
-def resolve(
-    value: Any,
-    registry: Mapping[str, Callable[..., Any]],
-    *,
-    parameter: str,
-    owner: str,
-    methods: tuple[str, ...],
-    given: Mapping[str, Any] = {},
-) -> Any:
-    """Return the rule that a name stands for, or the object that was passed, checked.
-
-    A rule of a name takes what it lists in `from_estimator`, and what it leaves open, from
-    the parameters `given`.
-    Raises ValueError for an unknown name, for an object that lacks one of `methods`, and
-    for one whose own parameters are not what they may be.
-    """
-    if isinstance(value, str) and value in registry:
-        make = registry[value]
-        taken = {name: given[name] for name in getattr(make, "from_estimator", ())}
-        left_open = getattr(make, "_open", ())
-        return make(**taken, **{name: given[name] for name in left_open if name in given})
-    if value in HasMethods(methods):
-        if hasattr(value, "check"):
-            value.check()
-        return value
-    names = ", ".join(repr(name) for name in sorted(registry))
-    hint = did_you_mean(value, registry)
-    if isinstance(value, type):
-        hint = f" Pass an instance: {value.__name__}()."
-    raise ValueError(
-        f"The {parameter!r} parameter of {owner} must be a str among {{{names}}} or "
-        f"{HasMethods(methods)}. Got {value!r} instead.{hint}"
-    )

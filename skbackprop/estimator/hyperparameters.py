@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from inspect import signature
 from numbers import Integral, Real
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
@@ -27,14 +27,14 @@ from ..optimizers import OPTIMIZERS, Optimizer
 from ..rule import (
     BOOL,
     INFINITY,
+    HasMethods,
     Instance,
     Interval,
     Spec,
     complete,
     did_you_mean,
-    resolve,
 )
-from ..schedules import SCHEDULES, Schedule
+from ..schedules import SCHEDULES, Constant, Schedule
 from ..training.early_stopping import Patience
 from ..training.lbfgs import LBFGS
 from ..training.levenberg_marquardt import LevenbergMarquardt
@@ -48,7 +48,6 @@ __all__ = [
     "in_numbers",
     "in_words",
     "loss_of",
-    "parameters_of",
     "refuse_what_a_minimizer_ignores",
     "require",
     "resolve_hyperparameters",
@@ -114,11 +113,30 @@ class Either:
         return f"{', '.join(most)} or {last}"
 
 
+class OneOrEach:
+    """A value for all hidden layers, or a sequence of them."""
+
+    def __init__(self, allowed: Allowed):
+        self.allowed = allowed
+
+    def __contains__(self, value):
+        items = value if _is_sequence(value) else [value]
+        return all(item in self.allowed for item in items)
+
+    def __str__(self):
+        return f"{self.allowed} or a sequence of them, one per hidden layer"
+
+
+def _is_sequence(value):
+    if hasattr(value, "__array__"):  # of NumPy, or a Series or an Index of pandas
+        return np.ndim(value) > 0
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
 NONE = Instance(type(None), "None")
 POSITIVE = Interval(Real, 0, INFINITY, "()")
 NOT_NEGATIVE = Interval(Real, 0, INFINITY, "[)")
 COUNT = Interval(Integral, 1, INFINITY, "[)")
-RATE = Interval(Real, 0, 1, "[)")
 GLOROT_FACTOR = 6.0
 RANDOM_STATE = Either(
     (
@@ -130,6 +148,8 @@ RANDOM_STATE = Either(
 
 # Parameters that take a rule by name or as an object are checked where they are resolved.
 ALLOWED: dict[str, Allowed] = {
+    "hidden_layer_sizes": OneOrEach(COUNT),
+    "dropout": OneOrEach(Interval(Real, 0, 1, "[)")),
     "alpha": NOT_NEGATIVE,
     "l1_ratio": Interval(Real, 0, 1),
     "batch_size": Either((Options(("auto",)), COUNT)),
@@ -162,11 +182,42 @@ ALLOWED: dict[str, Allowed] = {
 
 PLAIN = {str, int, float, bool, type(None)}
 MINIMIZERS = {minimizer.name: minimizer for minimizer in (LBFGS, LevenbergMarquardt)}
-SOLVERS: dict[str, type] = {**OPTIMIZERS, **MINIMIZERS}
-RESOLVED = (
-    *("hidden_layer_sizes", "activation", "dropout", "initializer", "loss", "solver"),
-    *("learning_rate", "averaging", "engine", *ALLOWED),
-)
+
+
+class Kind(NamedTuple):
+    """The rules that a parameter takes: those with names, and objects with methods."""
+
+    registry: Mapping[str, Any]
+    methods: tuple[str, ...]
+    fills: Mapping[str, str] = {}  # open fields, and what of the estimator they become
+    words: str = ""  # for the objects, where it is not their methods that matter
+    may_be_each: bool = False  # a sequence of rules, one per hidden layer
+    may_be_none: bool = False
+
+
+ACTIVATION = Kind(ACTIVATIONS, ("forward", "backward"), may_be_each=True)
+LOSS = Kind({}, ("predict", "value_and_delta"))  # the names are those of an estimator
+OTHER_RULES = {
+    "solver": Kind({**OPTIMIZERS, **MINIMIZERS}, ("init", "update")),
+    "initializer": Kind(INITIALIZERS, ("__call__",), {"factor": "glorot_factors"}),
+    "learning_rate": Kind(
+        SCHEDULES,
+        ("__call__",),
+        {
+            "learning_rate_init": "learning_rate_init",
+            "power_t": "power_t",
+            "patience": "n_iter_no_change",
+            "n_epochs": "max_iter",
+        },
+        words=f", {POSITIVE} or a schedule object",
+    ),
+    "averaging": Kind(AVERAGINGS, ("share",), {"start": "last_quarter"}, may_be_none=True),
+    "engine": Kind(
+        {**ENGINES, "auto": lambda: None},  # it is chosen when the data are known
+        ("why_not", "prepare", "reduce"),
+    ),
+}
+RESOLVED = ("activation", "loss", *OTHER_RULES, *ALLOWED)
 read_parameters = attrgetter(*RESOLVED[:-1])  # but for class_weight, which classifiers have
 OF_THE_OBJECTIVE = (
     *("activation", "dropout", "loss", "alpha", "l1_ratio", "error_convention"),
@@ -289,34 +340,32 @@ def resolve_hyperparameters(estimator: Any, owner: str | None = None) -> Hyperpa
     """
     cls = type(estimator)
     owner = owner or cls.__name__
-    given = _checked(dict(zip(RESOLVED, parameters_of(estimator), strict=True)), cls, owner)
-    sizes = _hidden_sizes(given["hidden_layer_sizes"], owner)
+    given = _checked(estimator, owner)
+    sizes = given["hidden_layer_sizes"]
+    sizes = [sizes] if isinstance(sizes, Integral) else [int(size) for size in sizes]
     activations, factors = _activations(given["activation"], len(sizes), owner)
-    engine = given["engine"]
-    optimizer = resolve(
-        given["solver"],
-        SOLVERS,
-        parameter="solver",
-        owner=owner,
-        methods=("init", "update"),
-        given=given,
-    )
+    given["glorot_factors"], given["last_quarter"] = factors, 3 * given["max_iter"] // 4 + 1
+    kinds = {"loss": LOSS._replace(registry=cls._losses), **OTHER_RULES}
+    rules = _rules(kinds, given, owner)
+    optimizer, engine = rules["solver"], given["engine"]
+    if not isinstance(given["initializer"], str):
+        _check_n_layers(rules["initializer"], len(sizes) + 1)
     return Hyperparameters(
         hidden_sizes=sizes,
         activations=activations,
         dropout=_dropout(given["dropout"], len(sizes), owner),
-        initializer=_initializer(given["initializer"], len(sizes) + 1, factors, owner),
-        losses=_losses(given["loss"], cls._losses, owner),
+        initializer=rules["initializer"],
+        losses=rules["loss"],
         convention=CONVENTIONS[given["error_convention"]](),
         optimizer=optimizer,
         is_stochastic=not isinstance(optimizer, Minimizer),
         needs_all_rows=getattr(optimizer, "needs_all_rows", False),
-        schedule=_schedule(given, owner),
-        averaging=None if given["averaging"] is None else _averaging(given, owner),
+        schedule=rules["learning_rate"],
+        averaging=rules["averaging"],
         alpha=float(given["alpha"]),
         l1_ratio=float(given["l1_ratio"]),
         batch_size=None if isinstance(given["batch_size"], str) else given["batch_size"],
-        engine=_engine(engine, owner),
+        engine=rules["engine"],
         engine_name=engine if isinstance(engine, str) else None,
         **{name: given[name] for name in UNCHANGED},
     )
@@ -324,8 +373,7 @@ def resolve_hyperparameters(estimator: Any, owner: str | None = None) -> Hyperpa
 
 def resolve_loss(estimator: Any, kind: str) -> Loss:
     """Return the loss of an estimator for a kind of target."""
-    cls = type(estimator)
-    return loss_of(_losses(estimator.loss, cls._losses, cls.__name__), kind)
+    return _loss(type(estimator), estimator.loss, kind)
 
 
 def resolve_objective(estimator: Any, layer_sizes: Sequence[int], kind: str) -> Objective:
@@ -344,8 +392,10 @@ def _objective(
 ):
     owner, n_hidden = cls.__name__, len(layer_sizes) - 2
     activations, _ = _activations(activation, n_hidden, owner)
+    allowed = ALLOWED["dropout"]
+    require(dropout in allowed, "dropout", owner, allowed, dropout)
     dropout = _dropout(dropout, n_hidden, owner)
-    loss = loss_of(_losses(loss, cls._losses, owner), kind)
+    loss = _loss(cls, loss, kind)
     return Objective(
         network=Network.of_sizes(layer_sizes, activations, dropout),
         loss=loss,
@@ -369,20 +419,22 @@ def _leaves_out(loss):
 _plain_objective: Any = lru_cache(maxsize=64, typed=True)(_objective)
 
 
-def parameters_of(estimator: Any) -> tuple[Any, ...]:
-    """Return the constructor parameters as they are, in the order of `RESOLVED`."""
-    return *read_parameters(estimator), getattr(estimator, "class_weight", None)
-
-
-def _checked(given, cls, owner):
-    """Return checked parameters; those that rules may come from are checked by the rules.
+def _checked(estimator, owner):
+    """Return the constructor parameters, checked but for those that are rules.
 
     The defaults of the class are allowed.
     """
+    values = *read_parameters(estimator), getattr(estimator, "class_weight", None)
+    given, defaults = dict(zip(RESOLVED, values, strict=True)), type(estimator)._defaults
     for name, allowed in ALLOWED.items():
         value = given[name]
-        if value is not cls._defaults.get(name, Ellipsis) and value not in allowed:
+        if isinstance(value, Spec):
+            value.check()
+        if value is not defaults.get(name, Ellipsis) and value not in allowed:
             require(False, name, owner, allowed, value)
+    rate = given["learning_rate"]
+    if isinstance(rate, Real) and rate in POSITIVE:
+        given["learning_rate"] = Constant(learning_rate_init=float(rate))
     # Python numbers for NumPy's, which would turn float32 sums into float64
     return {n: v.item() if isinstance(v, np.generic) else v for n, v in given.items()}
 
@@ -452,28 +504,62 @@ def in_words(value: Any) -> str:
     return repr(value) if is_plain else type(value).__name__
 
 
-def _engine(value, owner):
-    if hasattr(value, "epochs") and not hasattr(value, "prepare"):
+def _rules(kinds, given, owner):
+    """Return the rules that the names among some parameters stand for, or the objects.
+
+    A rule of a name takes what it lists in `from_estimator`, and what it leaves open, from
+    the parameters. A name may also stand for several losses, one for each kind of target.
+    """
+    rules = {}
+    for parameter, kind in kinds.items():
+        value = given[parameter]
+        filled = {name: given[of] for name, of in kind.fills.items()}
+        if not (isinstance(value, str) and value in kind.registry):
+            rules[parameter] = _passed_rule(value, parameter, kind, filled, owner)
+            continue
+        make = kind.registry[value]
+        taken = {name: given[name] for name in getattr(make, "from_estimator", ())}
+        taken |= {n: filled[n] for n in getattr(make, "_open", ()) if n in filled}
+        rules[parameter] = make(**taken) if callable(make) else make
+        if getattr(make, "_has_parts", False):
+            rules[parameter] = complete(rules[parameter], filled)
+    return rules
+
+
+def _passed_rule(value, parameter, kind, filled, owner):
+    """Return the object that was passed, complete and checked; a list of several."""
+    if value is None and kind.may_be_none:
+        return None
+    if kind.may_be_each and _is_sequence(value):
+        kinds = {parameter: kind._replace(may_be_each=False)}
+        return [_rules(kinds, {parameter: item}, owner)[parameter] for item in value]
+    methods = HasMethods(kind.methods)
+    if value not in methods:
+        names = ", ".join(map(repr, sorted(kind.registry)))
         raise ValueError(
-            f"{type(value).__name__} is an engine in its former shape, with `epochs`. "
+            f"The {parameter!r} parameter of {owner} must be a str among {{{names}}}"
+            f"{kind.words or f' or {methods}'}. Got {value!r} instead."
+            f"{_hint(value, kind.registry)}"
+        )
+    if filled:
+        value = complete(value, filled)
+    if hasattr(value, "check"):
+        value.check()
+    return value
+
+
+def _hint(value, registry):
+    """Return a sentence about what was passed and cannot be a rule, or ""."""
+    if isinstance(value, type):
+        return f" Pass an instance: {value.__name__}()."
+    if hasattr(value, "why_not") and hasattr(value, "epochs"):
+        return (
+            f" {type(value).__name__} is an engine in its former shape, with `epochs`. "
             "Give it `prepare(plan, state, data)`, which returns a function that runs one "
             "epoch and returns its loss; shuffling and counting are no longer the task "
             "of an engine. See skbackprop.engines.Engine."
         )
-    known = {**ENGINES, "auto": lambda: None}
-    methods = ("why_not", "prepare", "reduce")
-    return resolve(value, known, parameter="engine", owner=owner, methods=methods)
-
-
-def _hidden_sizes(value, owner):
-    """Return the numbers of hidden units, layer by layer."""
-    if isinstance(value, Spec):
-        value.check()
-    sizes = [value] if isinstance(value, Integral) else value
-    if not (_is_sequence(sizes) and all(size in COUNT for size in sizes)):
-        words = f"{COUNT} or a sequence of them, one per hidden layer"
-        require(False, "hidden_layer_sizes", owner, words, value)
-    return [int(size) for size in sizes]
+    return did_you_mean(value, registry)
 
 
 def _activations(value, n_hidden, owner):
@@ -481,121 +567,51 @@ def _activations(value, n_hidden, owner):
 
     One activation for all layers speaks for the output layer, too.
     """
-    find = partial(
-        resolve,
-        registry=ACTIVATIONS,
-        parameter="activation",
-        owner=owner,
-        methods=("forward", "backward"),
-    )
-    if not _is_sequence(value):
-        activation = find(value)
-        return [activation] * n_hidden, getattr(activation, "glorot_factor", GLOROT_FACTOR)
-    _require_one_per_layer(value, n_hidden, "activation", owner)
-    activations = [find(item) for item in value]
-    factors = [
-        getattr(activation, "glorot_factor", GLOROT_FACTOR) for activation in activations
-    ]
+    found = _rules({"activation": ACTIVATION}, {"activation": value}, owner)["activation"]
+    activations = _by_layer(found, n_hidden, "activation", owner)
+    if not isinstance(found, list):
+        return activations, getattr(found, "glorot_factor", GLOROT_FACTOR)
+    factors = [getattr(rule, "glorot_factor", GLOROT_FACTOR) for rule in activations]
     return activations, [*factors, GLOROT_FACTOR]
 
 
-def _dropout(value, n_hidden, owner):
-    """Return the dropout of the hidden layers: one for all, or one for each."""
-    is_sequence = _is_sequence(value)
-    rates = list(value) if is_sequence else [value]
-    if not all(rate in RATE for rate in rates):
-        words = f"{RATE} or a sequence of them, one per hidden layer"
-        require(False, "dropout", owner, words, value)
-    if is_sequence:
-        _require_one_per_layer(value, n_hidden, "dropout", owner)
-    return [float(rate) for rate in rates] * (1 if is_sequence else n_hidden)
-
-
-def _is_sequence(value):
-    if hasattr(value, "__array__"):  # of NumPy, or a Series or an Index of pandas
-        return np.ndim(value) > 0
-    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
-
-
-def _require_one_per_layer(value, n_hidden, name, owner):
-    if len(value) != n_hidden:
+def _by_layer(values, n_hidden, name, owner):
+    """Return a list with an item for each hidden layer: this one, or one for all."""
+    if not isinstance(values, list):
+        return [values] * n_hidden
+    if len(values) != n_hidden:
         raise ValueError(
-            f"The {name!r} parameter of {owner} has {len(value)} items for "
+            f"The {name!r} parameter of {owner} has {len(values)} items for "
             f"{in_numbers(n_hidden, 'hidden layer')}. Give one for all, or one for each."
         )
+    return values
 
 
-def _initializer(value, n_layers, glorot_factors, owner):
-    """Return the initializer, with the Glorot factors that the activations ask for."""
-    given = {"factor": glorot_factors}
-    initializer = resolve(
-        value,
-        INITIALIZERS,
-        parameter="initializer",
-        owner=owner,
-        methods=("__call__",),
-        given=given,
-    )
+def _dropout(value, n_hidden, owner):
+    """Return the dropout of the hidden layers."""
+    rates = float(value) if isinstance(value, Real) else [float(rate) for rate in value]
+    return _by_layer(rates, n_hidden, "dropout", owner)
+
+
+def _check_n_layers(initializer, n_layers):
+    """Raise ValueError for an initializer that is made for another number of layers."""
     if getattr(initializer, "n_layers", None) not in (None, n_layers):
         raise ValueError(
             f"{type(initializer).__name__} is for "
             f"{in_numbers(initializer.n_layers, 'layer')}, but the network has {n_layers}, "
             "the output layer included."
         )
-    return complete(initializer, given)
 
 
-def _losses(value, registry, owner):
-    """Return the loss, or those of a name whose meaning depends on the kind of target."""
-    named = registry.get(value) if isinstance(value, str) else None
-    if isinstance(named, Mapping):
-        return named
-    methods = ("predict", "value_and_delta")
-    return resolve(value, registry, parameter="loss", owner=owner, methods=methods)
+def _loss(cls, value, kind):
+    """Return what the loss of an estimator class is for a kind of target."""
+    kinds = {"loss": LOSS._replace(registry=cls._losses)}
+    return loss_of(_rules(kinds, {"loss": value}, cls.__name__)["loss"], kind)
 
 
 def loss_of(losses: Any, kind: str) -> Loss:
     """Return the loss for a kind of target, of one or of those for each kind."""
     return losses[kind]() if isinstance(losses, Mapping) else losses
-
-
-def _schedule(given, owner):
-    """Return the schedule; what it leaves open is taken from the estimator."""
-    value = given["learning_rate"]
-    given = {
-        "learning_rate_init": given["learning_rate_init"],
-        "power_t": given["power_t"],
-        "patience": given["n_iter_no_change"],
-        "n_epochs": given["max_iter"],
-    }
-    find = partial(
-        resolve,
-        registry=SCHEDULES,
-        parameter="learning_rate",
-        owner=owner,
-        methods=("__call__",),
-        given=given,
-    )
-    if isinstance(value, str) and value in SCHEDULES:
-        return complete(find(value), given)
-    if value in POSITIVE:
-        return SCHEDULES["constant"](learning_rate_init=float(value))
-    kinds = Options(tuple(SCHEDULES)), POSITIVE, Instance((), "a schedule object")
-    is_object = callable(value) and not isinstance(value, type)
-    require(is_object, "learning_rate", owner, Either(kinds), value)
-    return find(complete(value, given))
-
-
-def _averaging(given, owner):
-    """Return how weights are averaged; what is left open is the last quarter."""
-    rule = resolve(
-        given["averaging"],
-        AVERAGINGS,
-        parameter="averaging",
-        owner=owner,
-        methods=("share",),
-    )
-    return complete(rule, {"start": 3 * given["max_iter"] // 4 + 1})
 
 
 def refuse_what_a_minimizer_ignores(
