@@ -570,8 +570,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             The most probable class of each row. For a multilabel classifier, every
             label with a probability above one half.
         """
-        output = self._output(X)
-        return self._labels.decode(output)
+        objective, z = self._net_output(X)
+        return self._labels.predict(objective, z)
 
     def predict_proba(self, X: Any) -> NDArray:
         """Predict class probabilities.

@@ -175,8 +175,10 @@ class FittedNetwork(RuleEstimator):
     def _vector(self):
         """The parameters that predict: best ones after early stopping, averaged ones."""
         self._check_fitted()
-        kept = (self._state[name] for name in ("best_vector", "average", "vector"))
-        return next(vector for vector in kept if vector is not None)
+        state = self._state
+        if state["best_vector"] is not None:
+            return state["best_vector"]
+        return state["vector"] if state["average"] is None else state["average"]
 
     def _views(self, part, vector):
         layers = Network.of_sizes(self._state["layer_sizes"]).parameters(vector).layers

@@ -223,6 +223,7 @@ OF_THE_OBJECTIVE = (
     *("activation", "dropout", "loss", "alpha", "l1_ratio", "error_convention"),
     "missing_targets",
 )
+read_objective = attrgetter(*OF_THE_OBJECTIVE)
 AUTO_BATCH_SIZE = 200
 
 
@@ -381,8 +382,8 @@ def resolve_objective(estimator: Any, layer_sizes: Sequence[int], kind: str) -> 
 
     What is plain is resolved once, not at every `predict`.
     """
-    values = [getattr(estimator, name) for name in OF_THE_OBJECTIVE]
-    if all(type(v) in PLAIN for v in values):
+    values = read_objective(estimator)
+    if PLAIN.issuperset(map(type, values)):
         return _plain_objective(type(estimator), tuple(layer_sizes), kind, *values)
     return _objective(type(estimator), layer_sizes, kind, *values)
 

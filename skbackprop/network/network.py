@@ -128,6 +128,8 @@ class Network:
     def __post_init__(self) -> None:
         self.n_weights = sum(layer.n_inputs * layer.n_units for layer in self.layers)
         self.n_parameters = self.n_weights + sum(layer.n_units for layer in self.layers)
+        widest = max(layer.n_units for layer in self.layers)
+        self._chunk_size = max(CHUNK_ROWS, CHUNK_ELEMENTS // widest)
         self.has_dropout = any(layer.dropout for layer in self.layers)
 
     @classmethod
@@ -221,7 +223,7 @@ class Network:
         """
         n_rows, dtype = X.shape[0], parameters.vector.dtype
         net_input = np.empty((n_rows, self.layers[-1].n_units), dtype)
-        size = max(1, min(self._chunk_size(), n_rows))
+        size = max(1, min(self._chunk_size, n_rows))
         hidden = _prediction_work(self.layers[:-1], size, dtype, masks is not None)
         for start in range(0, n_rows, size):
             out = net_input[start : start + size]
@@ -240,10 +242,6 @@ class Network:
         work = [LayerWork(array, array, array) for array in arrays]
         self.forward(parameters, X, work)
         return [own_work.activation for own_work in work[:-1]]
-
-    def _chunk_size(self) -> int:
-        widest = max(layer.n_units for layer in self.layers)
-        return max(CHUNK_ROWS, CHUNK_ELEMENTS // widest)
 
 
 def _prediction_work(layers, n_rows, dtype, masked):

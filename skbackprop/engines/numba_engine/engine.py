@@ -74,10 +74,8 @@ class NumbaEngine(Spec):
 
     def runs_other_rows(self, plan: Plan, X: NDArray) -> bool:
         """Say whether the rows have no coded columns, which tables are made for."""
-        from .coded_layer import code
-
         n_units = plan.objective.network.layers[0].n_units
-        return code(X, plan.batch_size, n_units)[1] is None
+        return _coding()(X, plan.batch_size, n_units)[1] is None
 
     def reduce(self, array):
         return array
@@ -87,10 +85,11 @@ class NumbaEngine(Spec):
         from .translation import constant
 
         take_steps, batch_size = _translated(plan, state, data)
+        rates = np.empty(-(-len(state.order) // batch_size))
 
         def run() -> float:
             order = constant(state.order, np.int64)
-            rates = _learning_rates(plan, state, batch_size)
+            _fill_learning_rates(plan, state, rates)
             total, weight_sum, n_steps, objective = take_steps(order, rates, state.step)
             state.step += n_steps
             if not math.isfinite(objective):
@@ -98,6 +97,14 @@ class NumbaEngine(Spec):
             return total / weight_sum
 
         return run
+
+
+@cache
+def _coding():
+    """Return `code`, without the time that an import takes when all is there."""
+    from .coded_layer import code
+
+    return code
 
 
 def _translated(plan, state, data):
@@ -118,15 +125,15 @@ def _translated(plan, state, data):
     return take_steps, program.rows.batch_size
 
 
-def _learning_rates(plan, state, batch_size):
-    """Return the learning rates of the steps of an epoch, as many as it can have."""
+def _fill_learning_rates(plan, state, out):
+    """Fill `out` with the learning rates of the steps of an epoch."""
+    if follows_epochs(plan.schedule):  # a call per step takes as long as a tenth of a step
+        out.fill(plan.learning_rate(state))
+        return
     schedule, epoch, samples_seen = plan.schedule, state.epoch, state.samples_seen
-    n_steps = -(-len(state.order) // batch_size)
-    if follows_epochs(schedule):  # a call per step takes as long as a tenth of a step
-        return np.full(n_steps, plan.learning_rate(state))
-    steps = range(state.step, state.step + n_steps)
     factor = state.schedule_memory["factor"]
-    return np.array([float(schedule(t, epoch, samples_seen)) * factor for t in steps])
+    for i in range(len(out)):
+        out[i] = float(schedule(state.step + i, epoch, samples_seen)) * factor
 
 
 def _n_coded(X):
