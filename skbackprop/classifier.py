@@ -847,9 +847,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         tags = super().__sklearn_tags__()
         loss = self.loss
         if isinstance(loss, str):  # of an unknown name `fit` tells
-            named = CLASSIFIER_LOSSES.get(loss, BinaryLogLoss)
-            loss = (named[Multilabel.kind] if isinstance(named, dict) else named)()
-        is_for_labels = not sums_to_one(loss)
+            loss = CLASSIFIER_LOSSES.get(loss, BinaryLogLoss)
+            loss = loss if isinstance(loss, dict) else loss()
+        # a name of several losses, one for each kind of y, has one for labels
+        is_for_labels = isinstance(loss, dict) or not sums_to_one(loss)
         tags.classifier_tags.multi_label = is_for_labels and self.class_weight is None
         tags.classifier_tags.poor_score = self._hardly_moves()
         is_bool = isinstance(self.soft_labels, (bool, np.bool_))

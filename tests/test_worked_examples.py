@@ -29,7 +29,7 @@ from skbackprop.losses import (
     Quantile,
     SquaredError,
 )
-from skbackprop.network.network import Dense, LayerParameters
+from skbackprop.network.network import Dense, LayerParameters, Network
 from skbackprop.optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSprop, Rprop
 
 TEXTBOOK = {
@@ -77,7 +77,8 @@ def test_backward_pass_of_the_published_network(convention, sign):
     CONVENTIONS[convention]().orient(delta)
     top = Dense(n_inputs=1, n_units=2, activation=Identity())
     weights = np.array([[0.2550690257394217, 0.4494910647887381]])
-    work = top.allocate(1, delta.dtype)._replace(delta=delta)
+    [work] = Network(layers=[top]).allocate(1, delta.dtype)
+    work = work._replace(delta=delta)
     top.pass_down(LayerParameters(weights, np.zeros(2)), work, hidden_delta)
     Sigmoid().backward(hidden, hidden_delta)
 

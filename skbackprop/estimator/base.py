@@ -12,15 +12,22 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 
-from ..initializers import GivenWeights
+from ..engines import ENGINES
 from ..network.objective import Batch, Objective
+from ..schedules import SCHEDULES, Exponential, InverseScaling, Step
 from ..training.process_group import Rows, group_of
-from ..training.state import State
-from ..training.trainer import History, NoCallbacks, Trainer, as_if_stopped, conclusions
+from ..training.state import Plan, State
+from ..training.trainer import (
+    History,
+    NoCallbacks,
+    Trainer,
+    as_if_stopped,
+    conclusions,
+)
 from .callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
-from .fitted_network import CURVES, KEPT, FittedNetwork, twin_of
+from .fitted_network import CURVES, KEPT, FittedNetwork
 from .hyperparameters import MINIMIZERS, Hyperparameters, loss_of, resolve_hyperparameters
 from .input_validation import check_call, check_sample_weight, check_target, divide_by_mean
 from .kept_training import keep_training
@@ -51,6 +58,15 @@ class Start(NamedTuple):
     data: Batch
     objective: Objective
     state: State
+
+    def plan(self, is_chunk: bool) -> Plan:
+        """Return the plan; make what of the state it needs and is not there yet."""
+        if not self.hyper.is_stochastic:
+            return self.hyper.plan(self.objective, self.rows.shard.n_all, is_chunk)
+        assert self.state.order is not None, "the rows are arranged before a plan is made"
+        plan = self.hyper.plan(self.objective, len(self.state.order), is_chunk)
+        self.state.refresh(plan)
+        return plan
 
 
 def has_partial_fit(estimator):
@@ -107,7 +123,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
     def _train_copy(self, call):
         """Train a copy and take its attributes over: all or nothing."""
         kept = vars(self).pop(KEPT, None)
-        trained = twin_of(self)
+        trained = self._twin()
         curves = [vars(self).get(name) for name in CURVES]
         lengths = [0 if curve is None else len(curve) for curve in curves]
         if kept is not None and not kept.take_in(self, call):
@@ -135,6 +151,12 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         if was_interrupted and self._is_clone:
             raise KeyboardInterrupt  # a search must not go on with other clones
         return self
+
+    def _twin(self):
+        """Return a shallow copy, without the detour of ``copy.copy`` through pickle."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
 
     def __sklearn_clone__(self):
         """Return a clone that knows to be one, made by a search or a meta-estimator."""
@@ -166,10 +188,10 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             n_epochs_before=state.epoch if call.is_chunk else 0,
         )
         vars(self).update(history.attributes())
-        plan = self._plan(start, call.is_chunk)
+        plan = start.plan(call.is_chunk)
         engine, name = hyper.choose_engine(plan, start.data, before=state.engine)
         state.engine = name if hyper.is_stochastic else state.engine
-        callbacks: Any = NoCallbacks(getattr(self, "_should_stop", None))
+        callbacks: Any = NoCallbacks(getattr(self, "_should_stop", NoCallbacks.should_stop))
         if getattr(self, "_skl_callbacks", None) and not call.is_chunk:
             callbacks = FitCallbacks(self, call, partial(as_if_stopped, state, history))
         trainer = Trainer(
@@ -194,6 +216,19 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         trainer.callbacks.end_fit()
         keep_training(self, call, trainer)
         return goes_on, trainer.was_interrupted
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        engine = ENGINES.get(self.engine) if isinstance(self.engine, str) else self.engine
+        tags.input_tags.sparse = getattr(engine, "takes_sparse", True)
+        return tags
+
+    def _hardly_moves(self):
+        """Say whether the rate falls too fast for small data, with one step per epoch."""
+        rate = self.learning_rate
+        rate = SCHEDULES.get(rate) if isinstance(rate, str) else rate
+        kind = rate if isinstance(rate, type) else type(rate)
+        return kind in (InverseScaling, Exponential, Step)
 
     # -- what a training starts from ---------------------------------------------------
 
@@ -232,7 +267,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             )
         if not call.is_chunk:
             state.mean_class_weight = state.weight_of_chunks = 0.0
-        data = divide_by_mean(data, rows, state)
+        if data.class_weight is not None:
+            data = divide_by_mean(data, rows, state)
         return Start(hyper, rows, data, objective, state)
 
     def _resume_best(self, state):
@@ -263,42 +299,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
         self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
         return state
 
-    def _plan(self, start, is_chunk):
-        """Return the plan; make what of the state it needs and is not there yet."""
-        hyper, state = start.hyper, start.state
-        if not hyper.is_stochastic:
-            return hyper.plan(start.objective, start.rows.shard.n_all, is_chunk)
-        n_train = len(state.order)
-        plan = hyper.plan(start.objective, n_train, is_chunk)
-        if (hyper.batch_size or 0) > n_train and not (is_chunk or hyper.needs_all_rows):
-            warn(
-                f"batch_size={hyper.batch_size} is larger than the {n_train} training "
-                f"rows: every batch has {n_train} rows.",
-                UserWarning,
-            )
-        state.refresh(plan)
-        return plan
-
     # -- weights without training ------------------------------------------------------
-
-    @classmethod
-    def _of_weights(cls, coefs, intercepts, parameters):
-        """Return an estimator that holds the weights, and the checked arrays."""
-        coefs = [check_array(array, input_name="coefs") for array in coefs]
-        intercepts = [
-            check_array(array, input_name="intercepts", ensure_2d=False)
-            for array in intercepts
-        ]
-        weights = GivenWeights(coefs, intercepts)
-        weights.check()
-        sizes = [len(coefs[0]), *(array.shape[1] for array in coefs)]
-        estimator = cls(**{"hidden_layer_sizes": tuple(sizes[1:-1]), **parameters})
-        if resolve_hyperparameters(estimator).hidden_sizes != sizes[1:-1]:
-            raise ValueError(
-                f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} contradicts the "
-                f"weights, which have hidden layers of {sizes[1:-1]} units. Leave it out."
-            )
-        return estimator, sizes, weights
 
     def _hold_weights(self, sizes, weights):
         """Make the state of a training that has not begun yet; `fit` begins a new one."""

@@ -15,7 +15,6 @@ from ..training.process_group import SINGLE
 from ..training.state import Plan, State
 from ..training.trainer import History, conclusions
 from .base import BaseBackprop, Call
-from .fitted_network import twin_of
 from .hyperparameters import Hyperparameters, resolve_hyperparameters
 from .input_validation import check_rows
 from .labels import Labels
@@ -101,7 +100,7 @@ def first_step(
     All are copies: the estimator, fitted or not, and its random stream stay as they are.
     """
     check_backprop(estimator, function)
-    opened, is_fitted = twin_of(estimator), "_state" in vars(estimator)
+    opened, is_fitted = estimator._twin(), "_state" in vars(estimator)
     opened.early_stopping = False  # one step on given rows sets none of them aside
     hyper = resolve_hyperparameters(opened)
     if not is_fitted:
@@ -110,7 +109,7 @@ def first_step(
     start = opened._start(call, hyper, SINGLE)
     start.state.rng = deepcopy(start.state.rng)
     order_rows(opened, start, splits=False)
-    return opened._plan(start, is_chunk=True), start.state, start.data
+    return start.plan(is_chunk=True), start.state, start.data
 
 
 def adopt_training(estimator: Any, state: State, history: History) -> None:

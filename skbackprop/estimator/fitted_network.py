@@ -8,16 +8,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
-from ..engines import ENGINES
+from ..initializers import GivenWeights
 from ..network.network import Network
-from ..schedules import SCHEDULES, Exponential, InverseScaling, Step
 from ..training.state import State, all_finite
 from ..training.trainer import History
-from .hyperparameters import COUNT, check_nested, require, resolve_objective
+from .hyperparameters import (
+    COUNT,
+    check_nested,
+    require,
+    resolve_hyperparameters,
+    resolve_objective,
+)
 from .input_validation import check_rows
 
 __all__ = [
@@ -29,7 +34,6 @@ __all__ = [
     "OtherVersionWarning",
     "RuleEstimator",
     "raise_overflow",
-    "twin_of",
     "warn_of_other_version",
 ]
 
@@ -164,6 +168,25 @@ class FittedNetwork(RuleEstimator):
             "another loss, for example loss=SquaredError(link=Identity())."
         )
 
+    @classmethod
+    def _of_weights(cls, coefs, intercepts, parameters):
+        """Return an estimator that holds the weights, and the checked arrays."""
+        coefs = [check_array(array, input_name="coefs") for array in coefs]
+        intercepts = [
+            check_array(array, input_name="intercepts", ensure_2d=False)
+            for array in intercepts
+        ]
+        weights = GivenWeights(coefs, intercepts)
+        weights.check()
+        sizes = [len(coefs[0]), *(array.shape[1] for array in coefs)]
+        estimator = cls(**{"hidden_layer_sizes": tuple(sizes[1:-1]), **parameters})
+        if resolve_hyperparameters(estimator).hidden_sizes != sizes[1:-1]:
+            raise ValueError(
+                f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} contradicts the "
+                f"weights, which have hidden layers of {sizes[1:-1]} units. Leave it out."
+            )
+        return estimator, sizes, weights
+
     def _check_fitted(self):
         if "_state" not in vars(self):
             raise AttributeError(
@@ -271,25 +294,3 @@ class FittedNetwork(RuleEstimator):
                 )
         curves = {n: c for n, c in state.items() if n in CURVES and c is not None}
         super().__setstate__(state | {name: list(c) for name, c in curves.items()})
-
-    def _hardly_moves(self):
-        """Say whether the rate falls too fast for small data, with one step per epoch."""
-        rate = self.learning_rate
-        rate = SCHEDULES.get(rate) if isinstance(rate, str) else rate
-        kind = rate if isinstance(rate, type) else type(rate)
-        return kind in (InverseScaling, Exponential, Step)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        engine = (
-            self.engine if not isinstance(self.engine, str) else ENGINES.get(self.engine)
-        )
-        tags.input_tags.sparse = getattr(engine, "takes_sparse", True)
-        return tags
-
-
-def twin_of(estimator: Any) -> Any:
-    """Return a shallow copy, without the detour that ``copy.copy`` takes through pickle."""
-    twin = object.__new__(type(estimator))
-    twin.__dict__.update(estimator.__dict__)
-    return twin

@@ -40,6 +40,7 @@ from ..training.lbfgs import LBFGS
 from ..training.levenberg_marquardt import LevenbergMarquardt
 from ..training.minimizer import Minimizer
 from ..training.state import Plan
+from .warning import warn
 
 __all__ = [
     "MINIMIZERS",
@@ -276,12 +277,18 @@ class Hyperparameters:
 
     def plan(self, objective: Objective, n_rows: int, is_chunk: bool) -> Plan:
         """Return the plan of a training on so many rows."""
-        batch_size = n_rows
+        asked, batch_size = self.batch_size, n_rows
         if not self.needs_all_rows:
-            batch_size = min(self.batch_size or AUTO_BATCH_SIZE, n_rows)
-        elif self.batch_size is not None and self.batch_size < n_rows:
+            batch_size = min(asked or AUTO_BATCH_SIZE, n_rows)
+            if asked is not None and asked > n_rows and self.is_stochastic and not is_chunk:
+                warn(
+                    f"batch_size={asked} is larger than the {n_rows} training rows: every "
+                    f"batch has {n_rows} rows.",
+                    UserWarning,
+                )
+        elif asked is not None and asked < n_rows:
             raise ValueError(
-                f"batch_size={self.batch_size} cannot be used with "
+                f"batch_size={asked} cannot be used with "
                 f"{type(self.optimizer).__name__}, which compares the gradients "
                 f"of all {n_rows} training rows. Use batch_size='auto'."
             )
@@ -515,22 +522,23 @@ def _rules(kinds, given, owner):
     for parameter, kind in kinds.items():
         value = given[parameter]
         filled = {name: given[of] for name, of in kind.fills.items()}
-        if not (isinstance(value, str) and value in kind.registry):
-            rules[parameter] = _passed_rule(value, parameter, kind, filled, owner)
-            continue
-        make = kind.registry[value]
-        taken = {name: given[name] for name in getattr(make, "from_estimator", ())}
-        taken |= {n: filled[n] for n in getattr(make, "_open", ()) if n in filled}
-        rules[parameter] = make(**taken) if callable(make) else make
-        if getattr(make, "_has_parts", False):
-            rules[parameter] = complete(rules[parameter], filled)
+        if value is None and kind.may_be_none:
+            rule = None
+        elif not isinstance(value, str) or value not in kind.registry:
+            rule = _passed_rule(value, parameter, kind, filled, owner)
+        else:
+            make = kind.registry[value]
+            taken = {name: given[name] for name in getattr(make, "from_estimator", ())}
+            taken |= {n: filled[n] for n in getattr(make, "_open", ()) if n in filled}
+            rule = make(**taken) if callable(make) else make
+            if getattr(make, "_has_parts", False):
+                rule = complete(rule, filled)
+        rules[parameter] = rule
     return rules
 
 
 def _passed_rule(value, parameter, kind, filled, owner):
     """Return the object that was passed, complete and checked; a list of several."""
-    if value is None and kind.may_be_none:
-        return None
     if kind.may_be_each and _is_sequence(value):
         kinds = {parameter: kind._replace(may_be_each=False)}
         return [_rules(kinds, {parameter: item}, owner)[parameter] for item in value]
@@ -569,29 +577,27 @@ def _activations(value, n_hidden, owner):
     One activation for all layers speaks for the output layer, too.
     """
     found = _rules({"activation": ACTIVATION}, {"activation": value}, owner)["activation"]
-    activations = _by_layer(found, n_hidden, "activation", owner)
     if not isinstance(found, list):
-        return activations, getattr(found, "glorot_factor", GLOROT_FACTOR)
-    factors = [getattr(rule, "glorot_factor", GLOROT_FACTOR) for rule in activations]
-    return activations, [*factors, GLOROT_FACTOR]
+        return [found] * n_hidden, getattr(found, "glorot_factor", GLOROT_FACTOR)
+    _require_one_per_layer(found, n_hidden, "activation", owner)
+    factors = [getattr(rule, "glorot_factor", GLOROT_FACTOR) for rule in found]
+    return found, [*factors, GLOROT_FACTOR]
 
 
-def _by_layer(values, n_hidden, name, owner):
-    """Return a list with an item for each hidden layer: this one, or one for all."""
-    if not isinstance(values, list):
-        return [values] * n_hidden
+def _dropout(value, n_hidden, owner):
+    """Return the dropout of the hidden layers: one for all, or one for each."""
+    if isinstance(value, Real):
+        return [float(value)] * n_hidden
+    _require_one_per_layer(value, n_hidden, "dropout", owner)
+    return [float(rate) for rate in value]
+
+
+def _require_one_per_layer(values, n_hidden, name, owner):
     if len(values) != n_hidden:
         raise ValueError(
             f"The {name!r} parameter of {owner} has {len(values)} items for "
             f"{in_numbers(n_hidden, 'hidden layer')}. Give one for all, or one for each."
         )
-    return values
-
-
-def _dropout(value, n_hidden, owner):
-    """Return the dropout of the hidden layers."""
-    rates = float(value) if isinstance(value, Real) else [float(rate) for rate in value]
-    return _by_layer(rates, n_hidden, "dropout", owner)
 
 
 def _check_n_layers(initializer, n_layers):

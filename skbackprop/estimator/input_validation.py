@@ -205,8 +205,6 @@ def divide_by_mean(data: Batch, rows: Rows, state: State | None) -> Batch:
 
     The state, if there is one, knows the chunks before: the mean is that of all of them.
     """
-    if data.class_weight is None:
-        return data
     gather = rows.group.gather
     sample_weight = gather(data.sample_weight)
     mean = np.average(gather(data.class_weight), weights=sample_weight)

@@ -16,7 +16,6 @@ from ..losses import outputs_per_target
 from ..network.objective import Batch
 from ..training.process_group import Rows
 from ..training.trainer import Validation
-from .fitted_network import twin_of
 from .hyperparameters import refuse_what_a_minimizer_ignores
 from .input_validation import check_rows_and_y, divide_by_mean
 
@@ -36,7 +35,12 @@ def arrange_rows(estimator, call, start):
     if call.is_chunk:
         state.data_mark = None  # measured on a chunk
     else:
-        _notice_other_data(estimator, start, validation)
+        before = state.data_mark, state.validation_mark
+        state.data_mark, state.validation_mark = fingerprint(*start.data), None
+        if validation is not None:
+            state.validation_mark = fingerprint(validation.X, *validation.data[1:])
+        if state.epoch > 0:
+            _forget_other_data(estimator, start, before)
     if not hyper.is_stochastic:
         refuse_what_a_minimizer_ignores(estimator, hyper, start.objective, validation)
         state.order, state.validation_rows, state.n_rows = None, None, 0
@@ -70,14 +74,9 @@ def fingerprint(X: Any, target: NDArray, *weights: NDArray | None) -> int:
     return mark
 
 
-def _notice_other_data(estimator, start, validation):
-    """Forget what was measured on other rows than these, in any process."""
-    state, before = start.state, (start.state.data_mark, start.state.validation_mark)
-    state.data_mark, state.validation_mark = fingerprint(*start.data), None
-    if validation is not None:
-        state.validation_mark = fingerprint(validation.X, *validation.data[1:])
-    if state.epoch == 0:
-        return
+def _forget_other_data(estimator, start, before):
+    """Forget what was measured on rows with other marks than now, in any process."""
+    state = start.state
     now = state.data_mark, state.validation_mark
     differ = np.array([one != other for one, other in zip(now, before, strict=True)])
     differ = start.rows.group.gather(differ[np.newaxis]).any(axis=0)
@@ -132,7 +131,9 @@ def _given_validation(estimator, call, start):
     data = estimator._as_data(
         start.hyper, start.objective, rows, target, call.sample_weight_val
     )
-    return _validation(estimator, start, rows.y, divide_by_mean(data, rows, None))
+    if data.class_weight is not None:
+        data = divide_by_mean(data, rows, None)
+    return _validation(estimator, start, rows.y, data)
 
 
 def _validation(estimator, start, y, data):
@@ -156,7 +157,7 @@ def _validation(estimator, start, y, data):
 
 def _scored_by(estimator, scoring, state, y, data):
     """Return what a scorer says of the estimator, as if training stopped now."""
-    trained = twin_of(estimator)
+    trained = estimator._twin()
     trained._state = {**state.to_dict(), "best_vector": None}
     vars(trained).pop("feature_names_in_", None)  # the rows are an array by now
     scorer = check_scoring(trained, scoring=scoring)

@@ -74,17 +74,6 @@ class Dense:
     activation: Activation
     dropout: float = 0.0
 
-    def allocate(self, n_rows: int, dtype: np.dtype, separate: bool = False) -> LayerWork:
-        """Return work arrays; `separate` keeps net input and activation apart."""
-        shape = n_rows, self.n_units
-        net_input, delta = np.empty(shape, dtype), np.empty(shape, dtype)
-        shares = self.activation.saves == "activation" and not separate
-        activation = net_input if shares else np.empty(shape, dtype)
-        output, mask = activation, None
-        if self.dropout:
-            output, mask = np.empty(shape, dtype), np.ones(shape, dtype)
-        return LayerWork(net_input, activation, output, delta, mask, np.ones(n_rows, dtype))
-
     def forward(self, below, parameters, work):
         """Fill net input, activation and output of `work`, which may be one array."""
         z = work.net_input
@@ -184,8 +173,21 @@ class Network:
     def allocate(
         self, n_rows: int, dtype: np.dtype, separate: bool = False
     ) -> list[LayerWork]:
-        """Return the work arrays of all layers for batches of up to `n_rows`."""
-        return [layer.allocate(n_rows, dtype, separate) for layer in self.layers]
+        """Return the work arrays of all layers for batches of up to `n_rows`.
+
+        With `separate` none keeps its net input and its activation in the same memory.
+        """
+        work, ones = [], np.ones(n_rows, dtype)
+        for layer in self.layers:
+            shape = n_rows, layer.n_units
+            net_input, delta = np.empty(shape, dtype), np.empty(shape, dtype)
+            shares = layer.activation.saves == "activation" and not separate
+            activation = net_input if shares else np.empty(shape, dtype)
+            output, mask = activation, None
+            if layer.dropout:
+                output, mask = np.empty(shape, dtype), np.ones(shape, dtype)
+            work.append(LayerWork(net_input, activation, output, delta, mask, ones))
+        return work
 
     def draw_masks(
         self, work: list[LayerWork], seed: int, step: int, rows: NDArray | None = None

@@ -176,14 +176,14 @@ def never() -> bool:
     return False
 
 
+@dataclass(eq=False)
 class NoCallbacks:
     """Stands in for callbacks where there are none: does nothing.
 
     `should_stop` is how an ensemble ends the training of a member.
     """
 
-    def __init__(self, should_stop: Callable[[], bool] | None = None) -> None:
-        self.should_stop = should_stop or never
+    should_stop: Callable[[], bool] = never
 
     def begin_epoch(self) -> None:
         pass
