@@ -47,3 +47,39 @@ def test_a_diverged_training_leaves_the_random_stream_where_it_was(make, method)
     # batches of 5 rows: another order of the rows would give other weights
     for theirs, ours in zip(expected.coefs_, net.coefs_, strict=True):
         assert_array_equal(ours, theirs)
+
+
+class OtherStream(np.random.RandomState):
+    """A stream that may do whatever it likes."""
+
+
+STREAMS = {
+    "usual": lambda: np.random.RandomState(7),
+    "of another class": lambda: OtherStream(7),
+    "of another generator": lambda: np.random.RandomState(np.random.PCG64(7)),
+}
+
+
+@pytest.mark.parametrize("n_chunks", [1, 3])  # the first one is made ready for
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_chunk_that_fails_after_its_rows_were_shuffled_gives_the_numbers_back(
+    stream, n_chunks
+):
+    failing = []
+
+    def rate(step, epoch, samples_seen):
+        if failing and failing.pop():
+            raise ZeroDivisionError
+        return 0.01
+
+    rng = STREAMS[stream]()
+    net = BackpropRegressor((2,), batch_size=5, learning_rate=rate, random_state=rng)
+    for _ in range(n_chunks):
+        net.partial_fit(X, Y)
+    rng.normal()  # of a pair, whose other number is kept
+    before = rng.get_state(legacy=False)
+    failing += [True, False]  # for a report, and for the first step
+    with pytest.raises(ZeroDivisionError):
+        net.partial_fit(X, Y)
+    assert not failing
+    np.testing.assert_equal(rng.get_state(legacy=False), before)

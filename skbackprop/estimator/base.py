@@ -18,6 +18,7 @@ from ..engines import ENGINES
 from ..network.objective import Batch, Objective
 from ..schedules import SCHEDULES, Exponential, InverseScaling, Step
 from ..training.process_group import Rows, group_of
+from ..training.random_stream import go_back, note_of
 from ..training.state import Plan, State
 from ..training.trainer import (
     History,
@@ -130,7 +131,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
             kept = None
         state, stream = vars(self).get("_state"), None
         if state is not None and (kept is None or kept.draws):
-            stream = state["rng"].get_state(legacy=False)
+            stream = note_of(state["rng"])
         goes_on, was_interrupted = True, False
         try:
             if kept is None:
@@ -146,7 +147,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, ABC):
                     if curve is not None:
                         del curve[length:]
                 if stream is not None:
-                    state["rng"].set_state(stream)
+                    go_back(state["rng"], stream)
             raise
         if was_interrupted and self._is_clone:
             raise KeyboardInterrupt  # a search must not go on with other clones
