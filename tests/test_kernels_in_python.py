@@ -26,7 +26,6 @@ from skbackprop.engines.numba_engine import (
     dropout,
     engine,
     epoch,
-    first_layer,
     functions,
     layers,
     losses,
@@ -139,14 +138,13 @@ VECTORS = {  # of 6 and 2 numbers, instead of as many as fit into registers
 
 
 VIEWS = {
-    "bare": lambda a: a,
     "flat": lambda a: a.reshape(a.size),
     "matrix": lambda a, start, *shape: a[start : start + np.prod(shape)].reshape(shape),
 }
 
 
 def replace_views(monkeypatch):
-    for module in (dropout, epoch, first_layer, layers, losses, rows):
+    for module in (coded_layer, dropout, epoch, layers, losses, rows):
         for name in VIEWS.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, VIEWS[name])
 
@@ -164,6 +162,7 @@ def replace_vectors(monkeypatch):
                 walk = make(getattr(module, length))
                 monkeypatch.setattr(module, f"{make.__name__}_{length.lower()}", walk)
     monkeypatch.setattr(products, "_nothing", products.zeros(products.SHORT))
+    monkeypatch.setattr(products, "matmul", np.matmul)
 
 
 @pytest.fixture(autouse=True)
@@ -280,13 +279,14 @@ def test_parameters(parameters):
     assert_same_as_numpy(SQUARED, activation="tanh", **parameters)
 
 
+@pytest.mark.parametrize("n_others", [0, 1])
 @pytest.mark.parametrize("is_cumulative", [True, False])
-def test_coded_columns(is_cumulative, monkeypatch):
+def test_coded_columns(is_cumulative, n_others, monkeypatch):
     for name in ("FEWEST_ROWS", "FEWEST_WEIGHTS"):
         monkeypatch.setattr(coded_layer, name, 1)
     steps, place = np.arange(9), np.arange(30)[:, np.newaxis] % 9
     code = (steps == place) * 0.5 + (is_cumulative & (steps < place))
-    X = np.concatenate([place / 9, code], axis=1)
+    X = np.concatenate([place[:, :n_others] / 9, code], axis=1)
     y = np.sin(place.ravel())
     nets = [
         BackpropRegressor(

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from .column_groups import Groups, encode, find_groups
 from .compilation import kernel
-from .rows import copy, fill
+from .products import left_transposed_product, product
+from .rows import copy, fill, flat, matrix
 from .vectors import LONG, SHORT, add, add_multiple, load, store, zeros
 
 __all__ = [
     "Coded",
-    "add_coded_product",
     "code",
-    "dense_part",
-    "fill_coded_gradient",
+    "coded_gradient",
+    "coded_product",
     "sort_batch",
 ]
 
@@ -137,16 +137,15 @@ _walk_down_long, _walk_down_short = _walk_down(LONG), _walk_down(SHORT)
 
 
 @kernel
-def dense_part(coded, weights):
-    """Return the rows of the weights that belong to no group."""
-    for k in range(len(coded.groups.dense)):
-        copy(weights[coded.groups.dense[k]], coded.dense_weights[k])
-    return coded.dense_weights
-
-
-@kernel
-def add_coded_product(coded, weights, out):
-    """Add the part of the groups in the net input to `out`."""
+def coded_product(coded, below, weights, out):
+    """Fill `out` with the net input; `below` begins with the columns of no group."""
+    dense = coded.dense_weights
+    if len(dense) == 0:
+        fill(flat(out), 0)
+    else:
+        for k in range(len(dense)):
+            copy(weights[coded.groups.dense[k]], dense[k])
+        product(matrix(below, 0, len(out), len(dense)), dense, out)
     groups, n_units = coded.groups, out.shape[1]
     rows, numbers = coded.sorted_row, coded.sorted_number
     n_long, n_short = LONG // out.itemsize, SHORT // out.itemsize
@@ -161,12 +160,14 @@ def add_coded_product(coded, weights, out):
 
 
 @kernel
-def fill_coded_gradient(coded, delta, out):
-    """Fill `out`, of the rows of no group from where their gradient has been put."""
-    groups, n_units = coded.groups, out.shape[1]
+def coded_gradient(coded, below, delta, out):
+    """Fill `out` with the gradient of the weights."""
+    groups, dense, n_units = coded.groups, coded.dense_weights, out.shape[1]
     rows, numbers = coded.sorted_row, coded.sorted_number
-    for k in range(len(groups.dense)):
-        copy(coded.dense_weights[k], out[groups.dense[k]])
+    if len(dense) > 0:
+        left_transposed_product(matrix(below, 0, len(delta), len(dense)), delta, dense)
+    for k in range(len(dense)):
+        copy(dense[k], out[groups.dense[k]])
     n_long, n_short = LONG // out.itemsize, SHORT // out.itemsize
     n_in_long = n_units // n_long * n_long
     for j in range(len(groups.first)):

@@ -5,6 +5,9 @@ batches is compiled once for float32 and once for float64. Literals take the pre
 what they meet, ``type(x)(0.5)``: one float64 would turn a loop over float32 into float64.
 
 Rules are compiled one by one, when they are first used, and called by their addresses.
+Nothing counts references, which takes as long as the arithmetic where a batch has one row.
+The caller of the compiled function keeps the arrays, and no kernel makes any.
+
 Numba keeps compiled code as long as the file that a function is from stays the same and
 its name and code too. A rule's function says that it is from this file; its name holds
 what its text, and the text of all that it calls, amounts to.
@@ -34,7 +37,7 @@ __all__ = [
 # Sums may be reordered and products fused; a NaN stays one, so that divergence is seen.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 _RULE = {"error_model": "numpy", "fastmath": FASTMATH}
-OPTIONS = {"nogil": True, **_RULE}
+OPTIONS = {"nogil": True, "_nrt": False, **_RULE}
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # never called from Python
 
 kernel = njit(**OPTIONS, **_INNER)  # compiled by itself

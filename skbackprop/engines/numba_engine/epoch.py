@@ -10,14 +10,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .coded_layer import sort_batch
 from .compilation import entry_point, glue, kernel
-from .first_layer import begin_batch
 from .layers import backward, forward
 from .losses import fill_in, fill_losses, leave_out, weigh
 from .numerics import in_precision_of
 from .optimizers import update
-from .rows import bare, copy, matrix, prefetch
-from .translation import Rows
+from .rows import copy, matrix, prefetch
 
 __all__ = ["run_epoch"]
 
@@ -26,21 +25,6 @@ AHEAD = 8  # rows of a batch that are under way from memory
 LINE = 64  # bytes of a cache line
 PREFETCHED = 256  # bytes of a row; the processor foresees the rest by itself
 FLUSH = 0x9FC0  # all exceptions masked, subnormal results and operands taken as zero
-
-
-@glue
-def without_references(rows):
-    return Rows(
-        bare(rows.X),
-        rows.coded,
-        bare(rows.target),
-        bare(rows.sample_weight),
-        bare(rows.class_weight),
-        rows.batch_size,
-        rows.batch_X,
-        rows.batch_target,
-        rows.share,
-    )
 
 
 @glue
@@ -53,14 +37,15 @@ def prefetch_row(a, row):
 
 
 @glue
-def gather(rows, batch, work):
+def gather(rows, coded, batch, work):
     """Fill the work array with the rows of the batch; return the sum of their weights."""
     n_rows = len(batch)
     X = matrix(work, rows.batch_X, n_rows, rows.X.shape[1])
     target = matrix(work, rows.batch_target, n_rows, rows.target.shape[1])
     share = work[rows.share : rows.share + n_rows]
     weight_sum, one = 0.0, type(work[0])(1)
-    begin_batch(rows.coded, batch)
+    if coded is not None:
+        sort_batch(coded, batch)
     is_weighted, has_classes = len(rows.sample_weight) > 0, len(rows.class_weight) > 0
     for i in range(n_rows):
         row, next_row = batch[i], batch[min(i + AHEAD, n_rows - 1)]
@@ -79,10 +64,10 @@ def gather(rows, batch, work):
 
 
 @glue
-def loss_and_gradient(layers, rules, rows, batch, vector, work, gradient, step):
+def loss_and_gradient(layers, rules, rows, coded, batch, vector, work, gradient, step):
     """Return the loss of the batch; fill the gradient, signed by the convention."""
     n_rows = len(batch)
-    forward(layers, rows.coded, n_rows, vector, work, rules.dropout_seed, step)
+    forward(layers, coded, n_rows, vector, work, rules.dropout_seed, step)
     last = layers[len(layers) - 1]
     target = matrix(work, rows.batch_target, n_rows, last.n_units)
     output = matrix(work, last.activated, n_rows, last.n_units)
@@ -95,7 +80,7 @@ def loss_and_gradient(layers, rules, rows, batch, vector, work, gradient, step):
     if rules.ignores_missing:
         leave_out(rows.target, batch, target, delta)
     loss = weigh(target, delta, share, orientation)
-    backward(layers, rows.coded, n_rows, vector, work, gradient)
+    backward(layers, coded, n_rows, vector, work, gradient)
     return loss
 
 
@@ -179,25 +164,25 @@ def exchange_float_mode(typingctx, mode):
 
 
 @entry_point
-def run_epoch(layers, rules, rows, order, rates, step, vector, memory, gradient, work):
+def run_epoch(
+    layers, rules, rows, coded, order, rates, step, vector, memory, gradient, work
+):
     """Take a step per batch, in place on the vector and the memory.
 
     Returns the sum of the objectives, weighted as their rows are, the sum of those
     weights, the number of steps, and the last objective. An epoch ends early after an
     objective that is not finite; the step that met it is not counted.
     """
-    layers, rows, memory = bare(layers), without_references(rows), bare(memory)
-    vector, gradient, work = bare(vector), bare(gradient), bare(work)
     mode = exchange_float_mode(FLUSH)
     total = total_weight = objective = 0.0
     taken = 0
     for start in range(0, len(order), rows.batch_size):
         batch = order[start : start + rows.batch_size]
-        weight = gather(rows, batch, work)
+        weight = gather(rows, coded, batch, work)
         if weight == 0:
             continue  # rows of weight zero say nothing
         objective = loss_and_gradient(
-            layers, rules, rows, batch, vector, work, gradient, step + taken
+            layers, rules, rows, coded, batch, vector, work, gradient, step + taken
         )
         n_weights = layers[0].bias  # where the biases begin
         this = rates[taken], step + taken + 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from .blas import matmul
 from .compilation import kernel
 from .vectors import (
     LONG,
@@ -25,7 +24,7 @@ FEW_ROWS = 8  # batches below it are multiplied faster by walks through rows tha
 def product(a, b, out):
     """Fill `out` with ``a @ b``."""
     if len(a) >= FEW_ROWS:
-        np.dot(a, b, out)
+        matmul(a, b, out)
         return
     n_long, n_short = LONG // out.itemsize, SHORT // out.itemsize
     n_units = out.shape[1]
@@ -58,7 +57,7 @@ _walk_long, _walk_short, _nothing = _walk(LONG), _walk(SHORT), zeros(SHORT)
 def left_transposed_product(a, b, out):
     """Fill `out` with ``a.T @ b``."""
     if len(a) >= FEW_ROWS:
-        np.dot(a.T, b, out)
+        matmul(a.T, b, out)
         return
     for at in range(0, b.shape[1], SHORT // out.itemsize):
         for k in range(a.shape[1]):
@@ -72,7 +71,7 @@ def left_transposed_product(a, b, out):
 def right_transposed_product(a, b, out):
     """Fill `out` with ``a @ b.T``."""
     if len(a) >= FEW_ROWS:
-        np.dot(a, b.T, out)
+        matmul(a, b.T, out)
         return
     for i in range(a.shape[0]):
         for k in range(b.shape[0]):

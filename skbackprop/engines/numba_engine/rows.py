@@ -1,8 +1,4 @@
-"""Views of arrays, and loops over rows that several kernels share.
-
-Views count no references, which takes as long as the arithmetic where a batch has one row.
-The caller of the compiled function keeps the arrays.
-"""
+"""Views of arrays, and loops over rows that several kernels share."""
 
 from __future__ import annotations
 
@@ -17,7 +13,6 @@ from .numerics import exp
 __all__ = [
     "add_rows",
     "add_to_rows",
-    "bare",
     "copy",
     "exp_of_rows",
     "fill",
@@ -29,16 +24,6 @@ __all__ = [
     "sum_of",
     "sum_of_products",
 ]
-
-
-@intrinsic
-def bare(typingctx, a):
-    """Return a view of all."""
-
-    def codegen(context, builder, signature, args):
-        return _without_owner(context.make_array(a)(context, builder, args[0]))
-
-    return a(a), codegen
 
 
 @intrinsic

@@ -119,7 +119,6 @@ class Rows(NamedTuple):
     """The data, and where a batch of it is gathered in `work`."""
 
     X: NDArray  # without the columns that are coded
-    coded: Coded | None
     target: NDArray
     sample_weight: NDArray  # empty: all rows count the same
     class_weight: NDArray  # empty: all classes do
@@ -135,6 +134,7 @@ class Program(NamedTuple):
     layers: NDArray  # of LAYER
     rules: Rules
     rows: Rows
+    coded: Coded | None
     n_work: int
     numbers: list[NDArray]  # what the addresses of numbers point to, kept here
 
@@ -143,10 +143,11 @@ def translate(plan: Plan, state: State, data: Batch) -> Program:
     """Return the plan and the data as the kernels take them; compile what is new."""
     dtype = state.vector.dtype
     space, functions = _Space(min(plan.batch_size, len(state.order))), _Functions(dtype)
-    rows = _translate_rows(data, dtype, space, plan.objective.network.layers[0].n_units)
+    n_units = plan.objective.network.layers[0].n_units
+    rows, coded = _translate_rows(data, dtype, space, n_units)
     layers = _translate_layers(plan, rows.batch_X, space, functions)
     rules = _translate_rules(plan, state, functions)
-    return Program(layers, rules, rows, space.size, functions.numbers)
+    return Program(layers, rules, rows, coded, space.size, functions.numbers)
 
 
 def constant(array: NDArray, dtype: type) -> NDArray:
@@ -225,9 +226,8 @@ def _translate_rows(data, dtype, space, n_units):
         np.empty(0, dtype) if array is None else array
         for array in (data.sample_weight, data.class_weight)
     )
-    return Rows(
+    rows = Rows(
         X=X,
-        coded=coded,
         target=target,
         sample_weight=constant(weight, dtype),
         class_weight=constant(of_class, dtype),
@@ -236,6 +236,7 @@ def _translate_rows(data, dtype, space, n_units):
         batch_target=space.reserve(target.shape[1]),
         share=space.reserve(1),
     )
+    return rows, coded
 
 
 def _translate_layers(plan, below, space, functions):
