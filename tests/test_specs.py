@@ -235,6 +235,8 @@ def test_estimator_with_rules_survives_pickling(name, X, y):
         ("loss", LogLoss),
         ("solver", Adam),
         ("initializer", GlorotUniform),
+        ("learning_rate", Cosine),
+        ("averaging", EMA),
     ],
 )
 def test_class_in_place_of_a_rule_is_refused_with_a_hint(name, cls, X, y):
