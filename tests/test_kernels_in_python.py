@@ -140,11 +140,12 @@ VECTORS = {  # of 6 and 2 numbers, instead of as many as fit into registers
 VIEWS = {
     "flat": lambda a: a.reshape(a.size),
     "matrix": lambda a, start, *shape: a[start : start + np.prod(shape)].reshape(shape),
+    "few": lambda like: np.empty(rows.FEW, like.dtype),
 }
 
 
 def replace_views(monkeypatch):
-    for module in (coded_layer, dropout, epoch, layers, losses, rows):
+    for module in (activations, coded_layer, dropout, epoch, layers, losses, rows):
         for name in VIEWS.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, VIEWS[name])
 

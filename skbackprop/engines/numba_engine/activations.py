@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from .calls import call_on_rows
 from .compilation import glue, kernel
-from .rows import exp_of_rows, sum_of, sum_of_products
+from .rows import add, exp_of_rows, flat, sum_of, sum_of_products
 
 __all__ = ["activate", "differentiate", "softmax", "softmax_slope"]
 
 
 @kernel
-def softmax(z, a, numbers):
+def softmax(z, biases, a, numbers):
     """Fill `a`; z is changed."""
+    add(flat(biases), flat(z))
     exp_of_rows(z, a)
     for i in range(a.shape[0]):
         divisor = sum_of(a[i])
@@ -29,10 +30,12 @@ def softmax_slope(a, delta, numbers):
 
 
 @glue
-def activate(layer, z, a):
-    """Fill the rows of `a` with the activation of those of `z`."""
-    if layer.value != 0:
-        call_on_rows(layer.value, (z, a), layer.numbers)
+def activate(layer, z, biases, a):
+    """Add biases, at least as many rows as z has; fill `a`, which may be z."""
+    if layer.value == 0:
+        add(flat(biases), flat(z))
+    else:
+        call_on_rows(layer.value, (z, biases, a), layer.numbers)
 
 
 @glue

@@ -29,6 +29,7 @@ START = 1.5  # importing Numba and loading what was compiled before, twice
 SAVED_PER_STEP = 90e-6  # against the NumPy engine
 SAVED_PER_PARAMETER = 1.2e-9  # in each step
 SAVED_PER_CODE = 3.3e-11  # in each step, per coded column, row and unit: 0010
+LINE = 64  # bytes of a cache line
 FIRST_LOOK = 64  # rows that say how many columns are coded
 USUAL_EPOCHS = 50
 
@@ -113,8 +114,8 @@ def _translated(plan, state, data):
     from .translation import memory_of, translate
 
     program = translate(plan, state, data)
-    gradient = np.empty_like(state.vector)
-    work = np.empty(program.n_work, state.vector.dtype)
+    dtype = state.vector.dtype
+    gradient, work = _aligned(state.vector.size, dtype), _aligned(program.n_work, dtype)
     memory = memory_of(plan, state)
 
     def take_steps(order, rates, step):
@@ -123,6 +124,14 @@ def _translated(plan, state, data):
         )
 
     return take_steps, program.rows.batch_size
+
+
+def _aligned(n, dtype):
+    """Return an array that begins with a cache line, as long vectors do then."""
+    n_bytes = n * dtype.itemsize
+    room = np.empty(n_bytes + LINE, np.uint8)
+    start = -room.ctypes.data % LINE
+    return room[start : start + n_bytes].view(dtype)
 
 
 def _fill_learning_rates(plan, state, out):

@@ -30,7 +30,8 @@ FLUSH = 0x9FC0  # all exceptions masked, subnormal results and operands taken as
 @glue
 def prefetch_row(a, row):
     """Ask for what a row of a matrix begins with, ahead of its use."""
-    n = min(a.shape[1], PREFETCHED // a.itemsize)
+    n, most = a.shape[1], PREFETCHED // a.itemsize
+    n = n if n < most else most
     for place in range(0, n, LINE // a.itemsize):
         prefetch(a, row, place)
     prefetch(a, row, n - 1)  # it may begin within a line, and so end in one more
@@ -48,7 +49,7 @@ def gather(rows, coded, batch, work):
         sort_batch(coded, batch)
     is_weighted, has_classes = len(rows.sample_weight) > 0, len(rows.class_weight) > 0
     for i in range(n_rows):
-        row, next_row = batch[i], batch[min(i + AHEAD, n_rows - 1)]
+        row, next_row = batch[i], batch[i + AHEAD if i + AHEAD < n_rows else n_rows - 1]
         prefetch_row(rows.X, next_row)
         prefetch_row(rows.target, next_row)
         copy(rows.X[row], X[i])
@@ -92,7 +93,7 @@ def scale_of_clipping(vector, gradient, n_weights, strength, clip_norm):
     largest = 0.0
     for i in range(len(vector)):
         g = gradient[i] + (strength * vector[i] if i < n_weights else 0.0)
-        largest = max(largest, abs(g))
+        largest = abs(g) if abs(g) > largest else largest
     norm = largest
     if 0 < largest < math.inf:
         squares = 0.0  # of numbers up to 1, whose sum cannot overflow

@@ -28,6 +28,7 @@ KERNELS = {
     **{"log_loss": losses.log_loss, "focal": losses.focal},
     "quantiles": losses.quantiles,
 }
+N_ARRAYS = {"forward": 3, "backward": 2, "value_and_delta": 3}  # that a function takes
 
 
 @lru_cache(maxsize=256)
@@ -75,12 +76,14 @@ def _number(real):
 def _text_of(part):
     formula = part.formula
     if formula is None:
-        n_arrays = 3 if part.method == "value_and_delta" else 2
-        return loops.around_kernel(n_arrays), None
-    if part.method == "update":
-        return loops.update(formula, part.memory), formula
-    make = {"forward": loops.activation, "backward": loops.derivative}
-    return make.get(part.method, loops.loss)(formula), formula
+        return loops.around_kernel(N_ARRAYS[part.method]), None
+    make = {
+        "forward": lambda: loops.activation(formula, part.is_in_place),
+        "backward": lambda: loops.derivative(formula),
+        "value_and_delta": lambda: loops.loss(formula),
+        "update": lambda: loops.update(formula, part.memory),
+    }
+    return make[part.method](), formula
 
 
 def _signature(part, real):
@@ -93,8 +96,8 @@ def _signature(part, real):
             *(number, number, number, number),
             *(numbers, types.float64, types.int64),
         )
-    n_arrays = 3 if part.method == "value_and_delta" else 2
-    return types.void(*[array] * n_arrays, types.int64, types.int64, numbers)
+    arrays = [array] * N_ARRAYS[part.method]
+    return types.void(*arrays, types.int64, types.int64, numbers)
 
 
 class _Helpers(NamedTuple):

@@ -16,11 +16,18 @@ from .products import (
     product,
     right_transposed_product,
 )
-from .rows import add_rows, add_to_rows, fill, flat, matrix, multiply
+from .rows import add_rows, copy, fill, flat, matrix, multiply
 
 __all__ = ["backward", "forward"]
 
 BLOCK = 8192  # bytes of an array that stay in the first cache with those of others
+
+
+@glue
+def rows_at_once(layer, n_rows, work):
+    """Return how many rows of a layer stay in the first cache."""
+    size = BLOCK // (layer.n_units * work.itemsize)
+    return n_rows if size > n_rows else (size if size > 0 else 1)
 
 
 @glue
@@ -29,7 +36,6 @@ def forward(layers, coded, n_rows, vector, work, seed, step):
     for i in range(len(layers)):
         layer = layers[i]
         weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)
-        bias = vector[layer.bias : layer.bias + layer.n_units]
         net_input = matrix(work, layer.net_input, n_rows, layer.n_units)
         activated = matrix(work, layer.activated, n_rows, layer.n_units)
         if coded is None or i > 0:
@@ -37,11 +43,15 @@ def forward(layers, coded, n_rows, vector, work, seed, step):
             product(below, weights, net_input)
         else:
             coded_product(coded, work[layer.below :], weights, net_input)
-        size = max(1, BLOCK // (layer.n_units * work.itemsize))
+        size = rows_at_once(layer, n_rows, work)
+        biases = bias = matrix(vector, layer.bias, 1, layer.n_units)
+        if size > 1:
+            biases = matrix(work, layer.delta, size, layer.n_units)  # delta is made later
+            for k in range(size):
+                copy(bias[0], biases[k])
         for start in range(0, n_rows, size):
             z, a = net_input[start : start + size], activated[start : start + size]
-            add_to_rows(bias, z)
-            activate(layer, z, a)
+            activate(layer, z, biases, a)
         if layer.dropout > 0:
             mask = matrix(work, layer.mask, n_rows, layer.n_units)
             output = matrix(work, layer.output, n_rows, layer.n_units)
@@ -59,18 +69,19 @@ def backward(layers, coded, n_rows, vector, work, gradient):
         saved = matrix(work, layer.saved, n_rows, layer.n_units)
         of_bias = gradient[layer.bias : layer.bias + layer.n_units]
         fill(of_bias, 0)
-        size = max(1, BLOCK // (layer.n_units * work.itemsize))
+        size = rows_at_once(layer, n_rows, work)
         for start in range(0, n_rows, size):
             rows = delta[start : start + size]
             differentiate(layer, saved[start : start + size], rows)
             add_rows(rows, of_bias)
         of_weights = matrix(gradient, layer.weights, layer.n_inputs, layer.n_units)
+        if i > 0:
+            weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)
+            turned = matrix(gradient, layer.weights, layer.n_units, layer.n_inputs)
+            below_delta = matrix(work, layers[i - 1].delta, n_rows, layer.n_inputs)
+            right_transposed_product(delta, weights, turned, below_delta)
         if coded is None or i > 0:
             below = matrix(work, layer.below, n_rows, layer.n_inputs)
             left_transposed_product(below, delta, of_weights)
         else:
             coded_gradient(coded, work[layer.below :], delta, of_weights)
-        if i > 0:
-            weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)
-            below_delta = matrix(work, layers[i - 1].delta, n_rows, layer.n_inputs)
-            right_transposed_product(delta, weights, below_delta)

@@ -26,14 +26,15 @@ INDENT = "    "
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 
 ACTIVATION = """\
-def NAME(z_in, a_out, n_rows, n_columns, numbers):
+def NAME(net_input, biases, activated, n_rows, n_columns, numbers):
     n = n_rows * n_columns
-    z_in, a_out = carray(z_in, n), carray(a_out, n)
+    net_input, biases = carray(net_input, n), carray(biases, n)
+    activated = carray(activated, n)
     {before}
     for i in range(n):
-        v_{z} = z_in[i]
+        v_{z} = net_input[i] + biases[i]
         {inside}
-        a_out[i] = {results[0]}
+        {keep}
 """
 DERIVATIVE = """\
 def NAME(saved, delta, n_rows, n_columns, numbers):
@@ -78,9 +79,14 @@ def NAME(
 """
 
 
-def activation(formula: Formula) -> str:
-    """Return the loop that fills activations."""
-    return _Parts(formula, formula.arguments).put_in(ACTIVATION, z=formula.arguments[0])
+def activation(formula: Formula, is_in_place: bool) -> str:
+    """Return the loop that adds biases and fills activations, or net inputs in place."""
+    (z,), parts = formula.arguments, _Parts(formula, formula.arguments)
+    if is_in_place:
+        keep = f"net_input[i] = {parts.results[0]}"
+    else:
+        keep = f"net_input[i], activated[i] = v_{z}, {parts.results[0]}"
+    return parts.put_in(ACTIVATION, z=z, keep=keep)
 
 
 def derivative(formula: Formula) -> str:

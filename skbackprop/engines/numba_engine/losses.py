@@ -8,7 +8,7 @@ from __future__ import annotations
 from .calls import call_on_rows
 from .compilation import glue, kernel
 from .numerics import exp, expit, expm1, in_precision_of, log1p
-from .rows import exp_of_rows, sum_beside_one, sum_of
+from .rows import FEW, exp_of_rows, few, sum_beside_one, sum_of
 
 __all__ = [
     *("fill_in", "fill_losses", "focal", "leave_out", "log_loss", "quantiles", "weigh"),
@@ -21,14 +21,20 @@ def log_loss(target, z, delta, numbers):
     (smoothing,) = in_precision_of(z[0, 0], (numbers[0],))
     one = type(smoothing)(1)
     spread = smoothing / type(smoothing)(delta.shape[1])
+    others, log_divisor = few(z), few(z)
     exp_of_rows(z, delta)
-    for i in range(delta.shape[0]):
-        others = sum_beside_one(z[i], delta[i])
-        divisor, log_divisor = one + others, log1p(others)
-        for k in range(delta.shape[1]):
-            t = (one - smoothing) * target[i, k] + spread
-            target[i, k] = t * (log_divisor - z[i, k])
-            delta[i, k] = delta[i, k] / divisor - t
+    for start in range(0, len(z), FEW):
+        n = FEW if start + FEW < len(z) else len(z) - start
+        for i in range(n):
+            others[i] = sum_beside_one(z[start + i], delta[start + i])
+        for i in range(n):  # logarithms of many rows at once
+            log_divisor[i] = log1p(others[i])
+        for i in range(n):
+            row, scale = start + i, one / (one + others[i])
+            for k in range(delta.shape[1]):
+                t = (one - smoothing) * target[row, k] + spread
+                target[row, k] = t * (log_divisor[i] - z[row, k])
+                delta[row, k] = delta[row, k] * scale - t
 
 
 @kernel

@@ -39,7 +39,13 @@ class Part:
     formula: Formula | None
     kernel: str | None
     memory: tuple[str, ...]  # of an optimizer
+    saves: str  # of an activation
     numbers: tuple[str, ...]  # attributes of the rule that it takes
+
+    @property
+    def is_in_place(self) -> bool:
+        """Say whether an activation takes the place of the net input."""
+        return self.kernel is None and self.saves == "activation"
 
 
 @lru_cache(maxsize=256)  # every call of partial_fit asks for the same
@@ -51,9 +57,9 @@ def part_of(cls: type[Any], method: str) -> Part:
     source = None if kernel else cls.source(method)
     kernel = kernel or KERNELS.get(source)
     formula = None if kernel else read(source)
-    memory = tuple(getattr(cls, "memory", ()))
+    memory, saves = tuple(getattr(cls, "memory", ())), getattr(cls, "saves", "")
     numbers = NUMBERS.get(kernel, ()) if formula is None else formula.attributes
-    part = Part(cls.__name__, method, formula, kernel, memory, numbers)
+    part = Part(cls.__name__, method, formula, kernel, memory, saves, numbers)
     if formula is not None:
         _check(part, formula, n_outputs=len(getattr(cls, "outputs", ("z",))))
     return part

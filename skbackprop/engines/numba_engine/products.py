@@ -18,6 +18,10 @@ from .vectors import (
 __all__ = ["left_transposed_product", "product", "right_transposed_product"]
 
 FEW_ROWS = 8  # batches below it are multiplied faster by walks through rows than by BLAS
+# BLAS multiplies by a small transposed matrix more slowly than it is turned and multiplied
+# by, if there are enough rows.
+ENOUGH_ROWS = 24
+SMALL = 32_768  # bytes
 
 
 @kernel
@@ -68,8 +72,14 @@ def left_transposed_product(a, b, out):
 
 
 @kernel
-def right_transposed_product(a, b, out):
-    """Fill `out` with ``a @ b.T``."""
+def right_transposed_product(a, b, turned, out):
+    """Fill `out` with ``a @ b.T``; `turned` has the shape of ``b.T`` and is overwritten."""
+    if len(a) >= ENOUGH_ROWS and b.size * b.itemsize <= SMALL:
+        for i in range(b.shape[1]):
+            for j in range(b.shape[0]):
+                turned[i, j] = b[j, i]
+        matmul(a, turned, out)
+        return
     if len(a) >= FEW_ROWS:
         matmul(a, b.T, out)
         return

@@ -11,10 +11,12 @@ from .compilation import glue
 from .numerics import exp
 
 __all__ = [
+    "FEW",
+    "add",
     "add_rows",
-    "add_to_rows",
     "copy",
     "exp_of_rows",
+    "few",
     "fill",
     "flat",
     "matrix",
@@ -24,6 +26,9 @@ __all__ = [
     "sum_of",
     "sum_of_products",
 ]
+
+FEW = 64  # rows of which a number each is kept on the stack
+_SIZE = ir.IntType(64)
 
 
 @intrinsic
@@ -54,6 +59,21 @@ def matrix(typingctx, a, start, n_rows, n_columns):
         return _without_owner(view)
 
     return kind(a, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def few(typingctx, like):
+    """Return room for FEW numbers in the precision of an array, on the stack."""
+    kind = types.Array(like.dtype, 1, "C")
+
+    def codegen(context, builder, signature, args):
+        view = context.make_array(kind)(context, builder)
+        number = context.get_data_type(like.dtype)
+        _set_shape(builder, view, [_SIZE(FEW)], _SIZE(like.dtype.bitwidth // 8))
+        view.data = cgutils.alloca_once(builder, number, FEW)
+        return _without_owner(view)
+
+    return kind(like), codegen
 
 
 def _set_shape(builder, view, shape, size):
@@ -147,18 +167,21 @@ def sum_of_products(a, b):
 
 
 @glue
-def add_to_rows(bias, out):
-    """Add the same bias to each row of `out`, in place."""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] += bias[j]
+def add(a, out):
+    """Add `a`, which may be longer, to `out`, in place."""
+    for i in range(len(out)):
+        out[i] += a[i]
 
 
 @glue
 def add_rows(a, out):
     """Add all rows of `a` to `out`, in place."""
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
+    n_in_fours = len(a) // 4 * 4
+    for i in range(0, n_in_fours, 4):
+        for j in range(len(out)):
+            out[j] += (a[i, j] + a[i + 1, j]) + (a[i + 2, j] + a[i + 3, j])
+    for i in range(n_in_fours, len(a)):
+        for j in range(len(out)):
             out[j] += a[i, j]
 
 

@@ -280,15 +280,14 @@ class Places(NamedTuple):
 
 def _reserve_layer(layer, function, space):
     net_input = activated = space.reserve(layer.n_units)
-    if type(function) is not Identity:
+    part = part_of(type(function), "forward")
+    if not part.is_in_place:
         activated = space.reserve(layer.n_units)
     output = mask = activated
     if layer.dropout:
         output, mask = (space.reserve(layer.n_units) for _ in range(2))
-    saved = net_input if function.saves == "net_input" else activated
-    # no one needs a net input in the way back that no derivative is written in
-    delta = space.reserve(layer.n_units) if saved == net_input else net_input
-    return Places(net_input, activated, output, mask, delta, saved)
+    saved = net_input if part.saves == "net_input" else activated
+    return Places(net_input, activated, output, mask, space.reserve(layer.n_units), saved)
 
 
 def _translate_rules(plan, state, functions):
