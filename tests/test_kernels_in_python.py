@@ -21,6 +21,7 @@ from skbackprop.activations import ACTIVATIONS, Identity
 from skbackprop.engines import NumbaEngine
 from skbackprop.engines.numba_engine import (
     activations,
+    batch,
     coded_layer,
     compilation,
     dropout,
@@ -145,7 +146,7 @@ VIEWS = {
 
 
 def replace_views(monkeypatch):
-    for module in (activations, coded_layer, dropout, epoch, layers, losses, rows):
+    for module in (activations, batch, coded_layer, dropout, epoch, layers, losses, rows):
         for name in VIEWS.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, VIEWS[name])
 
@@ -194,7 +195,7 @@ def python_in_the_place_of_llvm(monkeypatch):
     replace_vectors(monkeypatch)
     replace_views(monkeypatch)
     monkeypatch.setattr(translation, "translate", with_attributes)
-    monkeypatch.setattr(epoch, "prefetch", lambda a, row, place: None)
+    monkeypatch.setattr(batch, "prefetch", lambda a, row, place: None)
     monkeypatch.setattr(epoch, "exchange_float_mode", lambda mode: mode)
     monkeypatch.setattr(engine, "_why_not_here", lambda: None)
     monkeypatch.setattr(engine, "_why_not_loaded", lambda plan, data: None)

@@ -10,65 +10,31 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .coded_layer import sort_batch
+from .batch import gather
 from .compilation import entry_point, glue, kernel
 from .layers import backward, forward
 from .losses import fill_in, fill_losses, leave_out, weigh
 from .numerics import in_precision_of
 from .optimizers import update
-from .rows import copy, matrix, prefetch
+from .rows import matrix
 
 __all__ = ["run_epoch"]
 
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
-AHEAD = 8  # rows of a batch that are under way from memory
-LINE = 64  # bytes of a cache line
-PREFETCHED = 256  # bytes of a row; the processor foresees the rest by itself
 FLUSH = 0x9FC0  # all exceptions masked, subnormal results and operands taken as zero
 
 
 @glue
-def prefetch_row(a, row):
-    """Ask for what a row of a matrix begins with, ahead of its use."""
-    n, most = a.shape[1], PREFETCHED // a.itemsize
-    n = n if n < most else most
-    for place in range(0, n, LINE // a.itemsize):
-        prefetch(a, row, place)
-    prefetch(a, row, n - 1)  # it may begin within a line, and so end in one more
+def loss_and_gradient(
+    layers, rules, rows, coded, batch, coming, vector, work, gradient, step
+):
+    """Return the loss of the batch; fill the gradient, signed by the convention.
 
-
-@glue
-def gather(rows, coded, batch, work):
-    """Fill the work array with the rows of the batch; return the sum of their weights."""
+    Meanwhile the rows of the coming batch are asked for.
+    """
     n_rows = len(batch)
-    X = matrix(work, rows.batch_X, n_rows, rows.X.shape[1])
-    target = matrix(work, rows.batch_target, n_rows, rows.target.shape[1])
-    share = work[rows.share : rows.share + n_rows]
-    weight_sum, one = 0.0, type(work[0])(1)
-    if coded is not None:
-        sort_batch(coded, batch)
-    is_weighted, has_classes = len(rows.sample_weight) > 0, len(rows.class_weight) > 0
-    for i in range(n_rows):
-        row, next_row = batch[i], batch[i + AHEAD if i + AHEAD < n_rows else n_rows - 1]
-        prefetch_row(rows.X, next_row)
-        prefetch_row(rows.target, next_row)
-        copy(rows.X[row], X[i])
-        copy(rows.target[row], target[i])
-        share[i] = rows.sample_weight[row] if is_weighted else one
-        weight_sum += share[i]
-        if has_classes:
-            share[i] *= rows.class_weight[row]
-    if weight_sum > 0:
-        for i in range(n_rows):
-            share[i] /= type(one)(weight_sum)
-    return weight_sum
-
-
-@glue
-def loss_and_gradient(layers, rules, rows, coded, batch, vector, work, gradient, step):
-    """Return the loss of the batch; fill the gradient, signed by the convention."""
-    n_rows = len(batch)
-    forward(layers, coded, n_rows, vector, work, rules.dropout_seed, step)
+    seed = rules.dropout_seed
+    forward(layers, rows, coded, coming, n_rows, vector, work, seed, step)
     last = layers[len(layers) - 1]
     target = matrix(work, rows.batch_target, n_rows, last.n_units)
     output = matrix(work, last.activated, n_rows, last.n_units)
@@ -81,7 +47,7 @@ def loss_and_gradient(layers, rules, rows, coded, batch, vector, work, gradient,
     if rules.ignores_missing:
         leave_out(rows.target, batch, target, delta)
     loss = weigh(target, delta, share, orientation)
-    backward(layers, coded, n_rows, vector, work, gradient)
+    backward(layers, rows, coded, coming, n_rows, vector, work, gradient)
     return loss
 
 
@@ -182,8 +148,9 @@ def run_epoch(
         weight = gather(rows, coded, batch, work)
         if weight == 0:
             continue  # rows of weight zero say nothing
+        coming = order[start + len(batch) : start + 2 * len(batch)]
         objective = loss_and_gradient(
-            layers, rules, rows, coded, batch, vector, work, gradient, step + taken
+            layers, rules, rows, coded, batch, coming, vector, work, gradient, step + taken
         )
         n_weights = layers[0].bias  # where the biases begin
         this = rates[taken], step + taken + 1

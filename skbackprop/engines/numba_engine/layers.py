@@ -8,6 +8,7 @@ quarter of the time.
 from __future__ import annotations
 
 from .activations import activate, differentiate
+from .batch import ask_for
 from .coded_layer import coded_gradient, coded_product
 from .compilation import glue
 from .dropout import silence
@@ -31,7 +32,7 @@ def rows_at_once(layer, n_rows, work):
 
 
 @glue
-def forward(layers, coded, n_rows, vector, work, seed, step):
+def forward(layers, rows, coded, coming, n_rows, vector, work, seed, step):
     """Fill net inputs, activations and outputs, layer by layer."""
     for i in range(len(layers)):
         layer = layers[i]
@@ -52,6 +53,8 @@ def forward(layers, coded, n_rows, vector, work, seed, step):
         for start in range(0, n_rows, size):
             z, a = net_input[start : start + size], activated[start : start + size]
             activate(layer, z, biases, a)
+            if i == 0:  # half of them, the others on the way back
+                ask_for(rows, coming, start // 2, (start + size) // 2)
         if layer.dropout > 0:
             mask = matrix(work, layer.mask, n_rows, layer.n_units)
             output = matrix(work, layer.output, n_rows, layer.n_units)
@@ -59,7 +62,7 @@ def forward(layers, coded, n_rows, vector, work, seed, step):
 
 
 @glue
-def backward(layers, coded, n_rows, vector, work, gradient):
+def backward(layers, rows, coded, coming, n_rows, vector, work, gradient):
     """Fill deltas from the output layer down, and the gradient."""
     for i in range(len(layers) - 1, -1, -1):
         layer = layers[i]
@@ -71,9 +74,12 @@ def backward(layers, coded, n_rows, vector, work, gradient):
         fill(of_bias, 0)
         size = rows_at_once(layer, n_rows, work)
         for start in range(0, n_rows, size):
-            rows = delta[start : start + size]
-            differentiate(layer, saved[start : start + size], rows)
-            add_rows(rows, of_bias)
+            of_rows = delta[start : start + size]
+            differentiate(layer, saved[start : start + size], of_rows)
+            add_rows(of_rows, of_bias)
+            if i == 0:
+                first = n_rows + start
+                ask_for(rows, coming, first // 2, (first + size) // 2)
         of_weights = matrix(gradient, layer.weights, layer.n_inputs, layer.n_units)
         if i > 0:
             weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)

@@ -109,7 +109,7 @@ def prefetch(typingctx, a, row, place):
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        to_read, keep, data = word(0), word(3), word(1)
+        to_read, keep, data = word(0), word(2), word(1)  # where it displaces little
         builder.call(function, [builder.bitcast(address, byte), to_read, keep, data])
         return context.get_dummy_value()
 
