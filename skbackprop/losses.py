@@ -250,11 +250,11 @@ class LogLoss(_SoftmaxLoss):
         delta = np.empty_like(z)
         subtract_largest(z, out=delta)
         ones = filled(1, z.shape[1], z.dtype)  # a product with them is a sum over each row
-        net_of_target = np.dot(t * delta, ones)
+        net_of_target = (t * delta).dot(ones)
         np.exp(delta, out=delta)
         part = t * delta
-        of_target = np.dot(part, ones)
-        of_others = np.dot(np.subtract(delta, part, out=part), ones)
+        of_target = part.dot(ones)
+        of_others = np.subtract(delta, part, out=part).dot(ones)
         # log(total), exact where the target's part is 1 and the others' next to nothing
         per_row = np.log1p((of_target - 1) + of_others) - net_of_target
         delta /= (of_target + of_others)[:, np.newaxis]  # softmax(z)

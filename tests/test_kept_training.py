@@ -122,6 +122,19 @@ def test_a_stream_gives_the_same_bits(stream, n_rows, dtype, engine, no_long_way
     assert told(net) == told(long)
 
 
+@pytest.mark.parametrize("n_classes", [256, 257])  # targets of more are made another way
+def test_many_classes_give_the_same_bits(n_classes, no_long_way):
+    labels = np.arange(12) * 51 % n_classes
+    net = classifier().partial_fit(IRIS[:4], labels[:4], classes=np.arange(n_classes))
+    long = copy.deepcopy(net)
+    for start in (4, 8):
+        chunk = slice(start, start + 4)
+        long = copy.deepcopy(long).partial_fit(IRIS[chunk], labels[chunk])
+    no_long_way()
+    net.partial_fit(IRIS[4:8], labels[4:8]).partial_fit(IRIS[8:12], labels[8:12])
+    assert told(net) == told(long)
+
+
 class Rows(np.ndarray):
     """An array of another class."""
 

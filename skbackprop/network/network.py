@@ -90,11 +90,11 @@ class Dense:
         saved = getattr(work, self.activation.saves)
         self.activation.backward(saved, work.delta)
         below.T.dot(work.delta, out=gradient.weights)
-        np.dot(work.ones, work.delta, out=gradient.bias)
+        work.ones.dot(work.delta, out=gradient.bias)
 
     def pass_down(self, parameters, work, below_delta):
         """Fill `below_delta` with d loss / d output of the layer below."""
-        np.dot(work.delta, parameters.weights.T, out=below_delta)
+        work.delta.dot(parameters.weights.T, out=below_delta)
 
 
 class Parameters(NamedTuple):
