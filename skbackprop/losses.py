@@ -29,6 +29,7 @@ from .activations import (
     Sigmoid,
     Softmax,
     filled,
+    row_sums,
     softplus,
     subtract_largest,
 )
@@ -208,7 +209,7 @@ class _SoftmaxLoss(RowLoss):
     link = Softmax()
 
     def check_target(self, target):
-        if np.abs(target.sum(axis=1) - 1).max() > 1e-3:
+        if np.abs(row_sums(target) - 1).max() > 1e-3:
             raise ValueError(
                 f"{type(self).__name__} needs one class per row: targets that sum to one. "
                 "For labels that are independent of each other (multilabel) use "

@@ -183,7 +183,10 @@ class Multiclass(Labels):
             )
 
     def encode(self, y, n_outputs):
-        return np.searchsorted(self.classes, y)[:, np.newaxis] == np.arange(n_outputs)
+        positions = np.searchsorted(self.classes, y)
+        if n_outputs <= FEW_CLASSES:
+            return _unit_rows(n_outputs, bool).take(positions, axis=0)
+        return positions[:, np.newaxis] == np.arange(n_outputs)
 
     def fill(self, target, y):
         if y.dtype != self.classes.dtype:
