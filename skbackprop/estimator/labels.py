@@ -367,7 +367,9 @@ def learn_labels(y: Any, classes: Any, is_chunk: bool) -> Labels:
     if is_multilabel:
         return Multilabel(np.arange(y.shape[1]), issparse(y))
     if not is_chunk:
-        return labels_of_classes(unique_labels(y))
+        is_plain = y.ndim == 1 and y.dtype.kind in "iub" and y.dtype.isnative
+        # the same without the checks, which a fit on a few rows would notice
+        return labels_of_classes(np.unique(y) if is_plain else unique_labels(y))
     labels = labels_of_classes(check_classes(classes, y))
     labels.check(y, must_have_all=False)
     return labels

@@ -50,27 +50,27 @@ def is_no_better(objective: Objective, vector: NDArray, rows: Batch) -> bool:
 
 
 def diagnose(
-    objective: Objective, vector: NDArray, before: NDArray, X: NDArray, target: NDArray
+    objective: Objective, vector: NDArray, before: NDArray, rows: Batch, output: NDArray
 ) -> Iterator[str]:
     """Yield a sentence for each known cause of a fit that is no better than a constant.
 
-    `before` is a part of the parameters it started from; `X` and `target` are rows that
-    were trained on.
+    `before` is a part of the parameters it started from; `rows` were trained on, and have
+    this output.
     """
     if np.abs(a_part_of(vector) - before).max() <= 1e-6 * np.abs(before).max():
         yield (
             "The weights hardly moved: no parameter changed by more than a millionth of "
             "the largest. Increase the learning rate, or train for more epochs."
         )
-    yield from _dead_layers(objective, vector, X)
-    yield from _target_scale(objective, target)
-    if _is_constant(objective.output(vector, X)):
+    yield from _dead_layers(objective, vector, rows.X)
+    yield from _target_scale(objective, rows.target)
+    if _is_constant(output):
         yield (
             "The network predicts the same for every row. Scale the inputs and, for a "
             "regressor, y (for example with StandardScaler), or try another learning rate, "
             "activation or random_state."
         )
-    ratio = _scale_ratio(X)
+    ratio = _scale_ratio(rows.X)
     if ratio > SCALE_RATIO:
         yield (
             "The network predicts hardly better than a constant, and the largest column of "

@@ -424,11 +424,12 @@ class Trainer:
     def _diagnose(self, before):
         """Return the causes of a network that is hardly of any use, else None."""
         rows = self._some_rows(DIAGNOSED_ROWS)
-        X, target, weight = rows.X, rows.target, rows.loss_weight
+        weight = rows.loss_weight
         if weight is not None and not weight.any():
             return None
         objective, vector = self.plan.objective, self.state.predicting_vector
         with np.errstate(all="ignore"):  # squares of very large numbers overflow
-            if not self.is_poor(objective.output(vector, X), target, weight):
+            output = objective.output(vector, rows.X)
+            if not self.is_poor(output, rows.target, weight):
                 return None
-            return list(diagnose(objective, vector, before, X, target))
+            return list(diagnose(objective, vector, before, rows, output))
