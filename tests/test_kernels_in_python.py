@@ -73,13 +73,13 @@ def at(cls, method, numbers, dtype):
 
 
 def address_of(text, name, names, signature):
-    of_python = {"carray": carray, "pointer_at": pointer_at}
+    of_python = {"matrix_at": matrix_at, "pointer_at": pointer_at}
     FUNCTIONS.append(compilation.make(text, name, {**names, **of_python}))
     return len(FUNCTIONS) - 1
 
 
-def carray(array, shape):
-    return array.ravel()[: np.prod(shape)].reshape(shape)
+def matrix_at(array, *shape):
+    return array[: np.prod(shape)].reshape(shape)
 
 
 def at_address(address, n, dtype):
@@ -94,11 +94,13 @@ def pointer_at(addresses, place, start, like):
 
 def call_on_rows(address, arrays, numbers):
     numbers = at_address(numbers, MOST_NUMBERS, np.float64)
-    FUNCTIONS[address](*arrays, *arrays[0].shape, numbers)
+    pointers = [array.reshape(array.size) for array in arrays]
+    FUNCTIONS[address](*pointers, *arrays[0].shape, numbers)
 
 
 def call_dropout(address, arrays, when, rate):
-    FUNCTIONS[address](*arrays, *arrays[0].shape, *when, rate)
+    pointers = [array.reshape(array.size) for array in arrays]
+    FUNCTIONS[address](*pointers, *arrays[0].shape, *when, rate)
 
 
 def call_update(address, vector, gradient, memory, start, how, numbers, step):
@@ -141,12 +143,14 @@ VECTORS = {  # of 6 and 2 numbers, instead of as many as fit into registers
 VIEWS = {
     "flat": lambda a: a.reshape(a.size),
     "matrix": lambda a, start, *shape: a[start : start + np.prod(shape)].reshape(shape),
+    "part": lambda a, start, stop: a[start:stop],
     "few": lambda like: np.empty(rows.FEW, like.dtype),
 }
 
 
 def replace_views(monkeypatch):
-    for module in (activations, batch, coded_layer, dropout, epoch, layers, losses, rows):
+    modules = activations, batch, coded_layer, dropout, epoch, layers, losses
+    for module in (*modules, optimizers, rows):
         for name in VIEWS.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, VIEWS[name])
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .calls import call_on_rows
-from .compilation import glue, kernel
+from .compilation import glue
 from .rows import add, exp_of_rows, flat, sum_of, sum_of_products
 
 __all__ = ["activate", "differentiate", "softmax", "softmax_slope"]
 
 
-@kernel
+@glue
 def softmax(z, biases, a, numbers):
     """Fill `a`; z is changed."""
     add(flat(biases), flat(z))
@@ -20,7 +20,7 @@ def softmax(z, biases, a, numbers):
             a[i, j] /= divisor
 
 
-@kernel
+@glue
 def softmax_slope(a, delta, numbers):
     """Multiply by the full Jacobian, ``da_k / dz_j = a_k (1[k = j] - a_j)``."""
     for i in range(delta.shape[0]):

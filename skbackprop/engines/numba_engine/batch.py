@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .coded_layer import sort_batch
-from .compilation import glue
-from .rows import copy, matrix, prefetch
+from .compilation import glue, kernel
+from .rows import copy, matrix, part, prefetch
 
 __all__ = ["ask_for", "gather"]
 
@@ -13,16 +13,16 @@ LINE = 64  # bytes of a cache line
 PREFETCHED = 256  # bytes of a row; the processor foresees the rest by itself
 
 
-@glue
-def ask_for(rows, coming, start, stop):
+@kernel
+def ask_for(X, target, coming, start, stop):
     """Ask for some of the rows that come, as far as there are so many.
 
     Memory takes longer to find the rows of a large table than they take to copy. A few at
     a time, while others are worked on, are there when their turn comes.
     """
     for i in range(start, stop if stop < len(coming) else len(coming)):
-        prefetch_row(rows.X, coming[i])
-        prefetch_row(rows.target, coming[i])
+        prefetch_row(X, coming[i])
+        prefetch_row(target, coming[i])
 
 
 @glue
@@ -41,7 +41,7 @@ def gather(rows, coded, batch, work):
     n_rows = len(batch)
     X = matrix(work, rows.batch_X, n_rows, rows.X.shape[1])
     target = matrix(work, rows.batch_target, n_rows, rows.target.shape[1])
-    share = work[rows.share : rows.share + n_rows]
+    share = part(work, rows.share, rows.share + n_rows)
     weight_sum, one = 0.0, type(work[0])(1)
     if coded is not None:
         sort_batch(coded, batch)

@@ -36,8 +36,8 @@ __all__ = [
 
 # Sums may be reordered and products fused; a NaN stays one, so that divergence is seen.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
-_RULE = {"error_model": "numpy", "fastmath": FASTMATH}
-OPTIONS = {"nogil": True, "_nrt": False, **_RULE}
+_RULE = {"_nrt": False, "error_model": "numpy", "fastmath": FASTMATH}
+OPTIONS = {"nogil": True, **_RULE}
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # never called from Python
 
 kernel = njit(**OPTIONS, **_INNER)  # compiled by itself

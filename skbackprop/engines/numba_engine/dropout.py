@@ -6,7 +6,7 @@ import numpy as np
 
 from ...network.dropout import FACTORS, WORD
 from .calls import call_dropout
-from .compilation import glue, kernel
+from .compilation import glue
 
 __all__ = ["fill_and_multiply", "silence"]
 
@@ -27,7 +27,7 @@ def silence(layer, a, mask, out, seed, step, number):
     call_dropout(layer.silence, (a, mask, out), when, layer.dropout)
 
 
-@kernel
+@glue
 def fill_and_multiply(a, mask, out, seed, step, layer, rate):
     """Fill `mask` and ``out = mask * a``."""
     key = np.uint32(0)

@@ -120,7 +120,7 @@ def _translated(plan, state, data):
 
     def take_steps(order, rates, step):
         return run_epoch(
-            *program[:4], order, rates, step, state.vector, memory, gradient, work
+            *program[:5], order, rates, step, state.vector, memory, gradient, work
         )
 
     return take_steps, program.rows.batch_size

@@ -16,7 +16,7 @@ from .layers import backward, forward
 from .losses import fill_in, fill_losses, leave_out, weigh
 from .numerics import in_precision_of
 from .optimizers import update
-from .rows import matrix
+from .rows import matrix, part
 
 __all__ = ["run_epoch"]
 
@@ -26,7 +26,7 @@ FLUSH = 0x9FC0  # all exceptions masked, subnormal results and operands taken as
 
 @glue
 def loss_and_gradient(
-    layers, rules, rows, coded, batch, coming, vector, work, gradient, step
+    layers, rules, rows, coded, missing, batch, coming, vector, work, gradient, step
 ):
     """Return the loss of the batch; fill the gradient, signed by the convention.
 
@@ -39,13 +39,13 @@ def loss_and_gradient(
     target = matrix(work, rows.batch_target, n_rows, last.n_units)
     output = matrix(work, last.activated, n_rows, last.n_units)
     delta = matrix(work, last.delta, n_rows, last.n_units)
-    share = work[rows.share : rows.share + n_rows]
+    share = part(work, rows.share, rows.share + n_rows)
     (orientation,) = in_precision_of(work[0], (rules.orientation,))
-    if rules.ignores_missing:
+    if missing is not None:
         fill_in(target)
     fill_losses(rules, target, output, delta)
-    if rules.ignores_missing:
-        leave_out(rows.target, batch, target, delta)
+    if missing is not None:
+        leave_out(missing, batch, target, delta)
     loss = weigh(target, delta, share, orientation)
     backward(layers, rows, coded, coming, n_rows, vector, work, gradient)
     return loss
@@ -71,15 +71,15 @@ def scale_of_clipping(vector, gradient, n_weights, strength, clip_norm):
 
 
 @kernel
-def pull_to_zero(weights, gradient, strength):
+def pull_to_zero(vector, gradient, n_weights, strength):
     """Add the signal of an L1 penalty to the gradient; return the sum of sizes."""
-    (strength,) = in_precision_of(weights[0], (strength,))
+    (strength,) = in_precision_of(vector[0], (strength,))
     sizes = 0.0
-    for i in range(len(weights)):
-        sizes += abs(weights[i])
-        if weights[i] > 0:
+    for i in range(n_weights):
+        sizes += abs(vector[i])
+        if vector[i] > 0:
             gradient[i] += strength
-        elif weights[i] < 0:
+        elif vector[i] < 0:
             gradient[i] -= strength
     return sizes
 
@@ -90,7 +90,7 @@ def move(rules, n_weights, weight_sum, vector, gradient, memory, step):
     alpha, orientation = rules.alpha / weight_sum, rules.orientation
     l1, sizes = alpha * rules.l1_ratio, 0.0
     if l1 > 0:
-        sizes = pull_to_zero(vector[:n_weights], gradient[:n_weights], l1 * orientation)
+        sizes = pull_to_zero(vector, gradient, n_weights, l1 * orientation)
     alpha -= l1
     strength, keep = alpha * orientation, 1 - step[0] * rules.weight_decay
     scale = scale_of_clipping(vector, gradient, n_weights, strength, rules.clip_norm)
@@ -98,9 +98,9 @@ def move(rules, n_weights, weight_sum, vector, gradient, memory, step):
         (strength, keep, scale, orientation),
         (0.0, 1.0, scale, orientation),
     )
-    weights, biases = vector[:n_weights], vector[n_weights:]
-    squares = update(rules, weights, gradient[:n_weights], memory, 0, of_weights, step)
-    update(rules, biases, gradient[n_weights:], memory, n_weights, of_biases, step)
+    n = len(vector)
+    squares = update(rules, vector, gradient, memory, 0, n_weights, of_weights, step)
+    update(rules, vector, gradient, memory, n_weights, n, of_biases, step)
     penalty = alpha / 2 * type(vector[0])(squares) if alpha > 0 else 0.0
     return penalty + l1 * sizes
 
@@ -132,7 +132,7 @@ def exchange_float_mode(typingctx, mode):
 
 @entry_point
 def run_epoch(
-    layers, rules, rows, coded, order, rates, step, vector, memory, gradient, work
+    layers, rules, rows, coded, missing, order, rates, step, vector, memory, gradient, work
 ):
     """Take a step per batch, in place on the vector and the memory.
 
@@ -143,17 +143,20 @@ def run_epoch(
     mode = exchange_float_mode(FLUSH)
     total = total_weight = objective = 0.0
     taken = 0
-    for start in range(0, len(order), rows.batch_size):
-        batch = order[start : start + rows.batch_size]
+    size, n_rows = rows.batch_size, len(order)
+    for start in range(0, n_rows, size):
+        stop = start + size if start + size < n_rows else n_rows
+        after = stop + size if stop + size < n_rows else n_rows
+        batch, coming = part(order, start, stop), part(order, stop, after)
         weight = gather(rows, coded, batch, work)
         if weight == 0:
             continue  # rows of weight zero say nothing
-        coming = order[start + len(batch) : start + 2 * len(batch)]
+        at = step + taken
         objective = loss_and_gradient(
-            layers, rules, rows, coded, batch, coming, vector, work, gradient, step + taken
+            layers, rules, rows, coded, missing, batch, coming, vector, work, gradient, at
         )
         n_weights = layers[0].bias  # where the biases begin
-        this = rates[taken], step + taken + 1
+        this = rates[taken], at + 1
         objective += move(rules, n_weights, weight, vector, gradient, memory, this)
         is_finite = abs(objective) < math.inf  # math.isfinite sees sums that cancel
         if not is_finite:

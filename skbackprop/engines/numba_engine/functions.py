@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import carray, types
+from numba import types
 from numba.core.errors import NumbaError
 
 from ...elementwise import Formula, NotElementwise, read
@@ -20,6 +20,7 @@ from .compilation import ENGINE, address_of, glue, make
 from .dropout import fill_and_multiply
 from .numerics import FUNCTIONS
 from .parts import Part
+from .rows import matrix_at
 
 __all__ = ["dropout_of", "function_of"]
 
@@ -63,7 +64,8 @@ def dropout_of(dtype: np.dtype) -> int:
 
 
 def _compiled(title, text, helpers, real, signature):
-    names = {"real": real, "carray": carray, "pointer_at": pointer_at, **helpers.names}
+    names = {"real": real, "matrix_at": matrix_at, "pointer_at": pointer_at}
+    names |= helpers.names
     stamp = sha256(f"{ENGINE}{text}{helpers.text}{real}".encode()).hexdigest()[:24]
     name = f"{re.sub(r'[^A-Za-z0-9]+', '_', title)}_{stamp}"
     return address_of(text.replace("NAME", name, 1), name, names, signature)

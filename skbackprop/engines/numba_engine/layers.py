@@ -17,7 +17,7 @@ from .products import (
     product,
     right_transposed_product,
 )
-from .rows import add_rows, copy, fill, flat, matrix, multiply
+from .rows import add_rows, copy, fill, flat, matrix, multiply, part
 
 __all__ = ["backward", "forward"]
 
@@ -51,10 +51,11 @@ def forward(layers, rows, coded, coming, n_rows, vector, work, seed, step):
             for k in range(size):
                 copy(bias[0], biases[k])
         for start in range(0, n_rows, size):
-            z, a = net_input[start : start + size], activated[start : start + size]
+            stop = start + size if start + size < n_rows else n_rows
+            z, a = part(net_input, start, stop), part(activated, start, stop)
             activate(layer, z, biases, a)
             if i == 0:  # half of them, the others on the way back
-                ask_for(rows, coming, start // 2, (start + size) // 2)
+                ask_for(rows.X, rows.target, coming, start // 2, stop // 2)
         if layer.dropout > 0:
             mask = matrix(work, layer.mask, n_rows, layer.n_units)
             output = matrix(work, layer.output, n_rows, layer.n_units)
@@ -70,16 +71,17 @@ def backward(layers, rows, coded, coming, n_rows, vector, work, gradient):
         if layer.dropout > 0:
             multiply(flat(matrix(work, layer.mask, n_rows, layer.n_units)), flat(delta))
         saved = matrix(work, layer.saved, n_rows, layer.n_units)
-        of_bias = gradient[layer.bias : layer.bias + layer.n_units]
+        of_bias = part(gradient, layer.bias, layer.bias + layer.n_units)
         fill(of_bias, 0)
         size = rows_at_once(layer, n_rows, work)
         for start in range(0, n_rows, size):
-            of_rows = delta[start : start + size]
-            differentiate(layer, saved[start : start + size], of_rows)
+            stop = start + size if start + size < n_rows else n_rows
+            of_rows = part(delta, start, stop)
+            differentiate(layer, part(saved, start, stop), of_rows)
             add_rows(of_rows, of_bias)
             if i == 0:
-                first = n_rows + start
-                ask_for(rows, coming, first // 2, (first + size) // 2)
+                first, last = (n_rows + start) // 2, (n_rows + stop) // 2
+                ask_for(rows.X, rows.target, coming, first, last)
         of_weights = matrix(gradient, layer.weights, layer.n_inputs, layer.n_units)
         if i > 0:
             weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)

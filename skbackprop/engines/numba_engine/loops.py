@@ -28,8 +28,6 @@ ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Po
 ACTIVATION = """\
 def NAME(net_input, biases, activated, n_rows, n_columns, numbers):
     n = n_rows * n_columns
-    net_input, biases = carray(net_input, n), carray(biases, n)
-    activated = carray(activated, n)
     {before}
     for i in range(n):
         v_{z} = net_input[i] + biases[i]
@@ -39,7 +37,6 @@ def NAME(net_input, biases, activated, n_rows, n_columns, numbers):
 DERIVATIVE = """\
 def NAME(saved, delta, n_rows, n_columns, numbers):
     n = n_rows * n_columns
-    saved, delta = carray(saved, n), carray(delta, n)
     {before}
     for i in range(n):
         v_{a} = saved[i]
@@ -49,8 +46,6 @@ def NAME(saved, delta, n_rows, n_columns, numbers):
 LOSS = """\
 def NAME(losses, net_input, delta, n_rows, n_columns, numbers):
     n = n_rows * n_columns
-    losses, net_input = carray(losses, n), carray(net_input, n)
-    delta = carray(delta, n)
     {before}
     for i in {places}:
         v_{target} = losses[i]
@@ -63,7 +58,6 @@ def NAME(
     vector, gradient, memory, start, n, strength, keep, scale, orientation, numbers,
     s_learning_rate, s_t,
 ):
-    vector, gradient = carray(vector, n), carray(gradient, n)
     {arrays}
     {before}
     squares = 0.0
@@ -122,7 +116,7 @@ def update(formula: Formula, memory: tuple[str, ...]) -> str:
     gradient = formula.arguments[0]
     parts = _Parts(formula, (gradient, *memory))
     numbers = range(len(memory))
-    arrays = [f"m_{k} = carray(pointer_at(memory, {k}, start, vector), n)" for k in numbers]
+    arrays = [f"m_{k} = pointer_at(memory, {k}, start, vector)" for k in numbers]
     return parts.put_in(
         UPDATE,
         g=gradient,
@@ -143,7 +137,7 @@ def helper(formula: Formula) -> str:
 def around_kernel(n_arrays: int, others: str = "numbers") -> str:
     """Return a function that calls a kernel of matrices and other arguments."""
     arrays = [f"a_{k}" for k in range(n_arrays)]
-    matrices = ", ".join(f"carray({a}, (n_rows, n_columns))" for a in arrays)
+    matrices = ", ".join(f"matrix_at({a}, n_rows, n_columns)" for a in arrays)
     return (
         f"def NAME({', '.join(arrays)}, n_rows, n_columns, {others}):\n"
         f"{INDENT}kernel({matrices}, {others})\n"

@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 
-@kernel
+@glue
 def log_loss(target, z, delta, numbers):
     """Turn the targets into losses and fill delta; z is changed."""
     (smoothing,) = in_precision_of(z[0, 0], (numbers[0],))
@@ -37,7 +37,7 @@ def log_loss(target, z, delta, numbers):
                 delta[row, k] = delta[row, k] * scale - t
 
 
-@kernel
+@glue
 def focal(target, z, delta, numbers):
     """Turn the targets into losses and fill delta; z is changed."""
     (focus,) = in_precision_of(z[0, 0], (numbers[0],))
@@ -57,7 +57,7 @@ def focal(target, z, delta, numbers):
             delta[i, k] -= exp(z[i, k] - log_divisor) * total_slope
 
 
-@kernel
+@glue
 def quantiles(target, z, delta, numbers):
     """Turn the targets into losses and fill delta.
 

@@ -112,7 +112,6 @@ class Rules(NamedTuple):
     clip_norm: float  # infinite: no clipping
     orientation: float  # of the convention's signals, 1 or -1
     dropout_seed: int
-    ignores_missing: int  # 1 where a target that is NaN costs nothing
 
 
 class Rows(NamedTuple):
@@ -135,6 +134,7 @@ class Program(NamedTuple):
     rules: Rules
     rows: Rows
     coded: Coded | None
+    missing: NDArray | None  # the target, where NaN in it costs nothing
     n_work: int
     numbers: list[NDArray]  # what the addresses of numbers point to, kept here
 
@@ -147,7 +147,8 @@ def translate(plan: Plan, state: State, data: Batch) -> Program:
     rows, coded = _translate_rows(data, dtype, space, n_units)
     layers = _translate_layers(plan, rows.batch_X, space, functions)
     rules = _translate_rules(plan, state, functions)
-    return Program(layers, rules, rows, coded, space.size, functions.numbers)
+    missing = rows.target if plan.objective.ignores_missing else None
+    return Program(layers, rules, rows, coded, missing, space.size, functions.numbers)
 
 
 def constant(array: NDArray, dtype: type) -> NDArray:
@@ -305,6 +306,5 @@ def _translate_rules(plan, state, functions):
         clip_norm=float(np.inf if plan.clip_norm is None else plan.clip_norm),
         orientation=float(plan.objective.convention.orient(np.ones(1))[0]),
         dropout_seed=state.dropout_seed or 0,
-        ignores_missing=int(plan.objective.ignores_missing),
     )
     return _met_before(rules)
