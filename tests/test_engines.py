@@ -721,6 +721,7 @@ def test_an_interrupt_lands_between_epochs(rng):
     assert_array_equal(parameters_of(again), interrupted)
 
 
+@pytest.mark.slow  # another pytest, which imports everything anew
 @pytest.mark.skipif(sys.platform == "win32", reason="shells of POSIX ignore it")
 def test_the_interrupt_lands_where_sigint_starts_ignored():
     """As in ``pytest &`` within a script; it waited for ever."""
