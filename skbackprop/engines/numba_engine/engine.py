@@ -238,6 +238,7 @@ def _say_what_happens():
 
 
 def _run_without_rows(plan, data):
+    """Run an epoch of no rows; all are looked at, as coded columns need other code."""
     from .translation import constant
 
     vector = np.zeros(plan.objective.network.n_parameters, data.X.dtype)
@@ -245,12 +246,10 @@ def _run_without_rows(plan, data):
         vector=vector,
         rng=np.random.RandomState(0),
         layer_sizes=[],
-        order=np.zeros(1, np.int64),
+        order=np.zeros(data.X.shape[0], np.int64),
         optimizer_memory=plan.optimizer.init(vector),
     )
-    take_steps, _ = _translated(
-        plan, state, Batch(*(a if a is None else a[:1] for a in data))
-    )
+    take_steps, _ = _translated(plan, state, data)
     take_steps(constant(state.order[:0], np.int64), np.empty(0), 0)
 
 
