@@ -218,3 +218,16 @@ def test_probabilities_of_many_classes_are_a_softmax(n_classes, dtype):
     # net inputs of some 30 have errors of 30 eps, which an exponential makes relative ones
     eps = np.finfo(dtype).eps
     assert_allclose(net.predict_proba(X), expected, rtol=200 * eps, atol=1e-30)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_many_units_at_once_turn_into_what_few_do(name, rng):
+    """Where memory is kept for small arrays only, large ones go another way."""
+    activation = ACTIVATIONS[name]()
+    z = rng.standard_normal((2**16 // 10 + 8, 10))
+    a, of_part = np.empty_like(z), np.empty((8, 10))
+    activation.forward(z.copy(), a)
+    for start in (0, len(z) - 8):
+        activation.forward(z[start : start + 8].copy(), of_part)
+        # the last numbers of an array may be computed outside of vectors
+        assert_allclose(a[start : start + 8], of_part, rtol=1e-14)
