@@ -8,7 +8,6 @@ from .rows import copy, matrix, part, prefetch
 
 __all__ = ["ask_for", "gather"]
 
-AHEAD = 8  # rows of a batch that are under way from memory
 LINE = 64  # bytes of a cache line
 PREFETCHED = 256  # bytes of a row; the processor foresees the rest by itself
 
@@ -47,9 +46,7 @@ def gather(rows, coded, batch, work):
         sort_batch(coded, batch)
     is_weighted, has_classes = len(rows.sample_weight) > 0, len(rows.class_weight) > 0
     for i in range(n_rows):
-        row, next_row = batch[i], batch[i + AHEAD if i + AHEAD < n_rows else n_rows - 1]
-        prefetch_row(rows.X, next_row)
-        prefetch_row(rows.target, next_row)
+        row = batch[i]
         copy(rows.X[row], X[i])
         copy(rows.target[row], target[i])
         share[i] = rows.sample_weight[row] if is_weighted else one

@@ -47,7 +47,7 @@ def loss_and_gradient(
     if missing is not None:
         leave_out(missing, batch, target, delta)
     loss = weigh(target, delta, share, orientation)
-    backward(layers, rows, coded, coming, n_rows, vector, work, gradient)
+    backward(layers, coded, n_rows, vector, work, gradient)
     return loss
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .activations import activate, differentiate
 from .batch import ask_for
 from .coded_layer import coded_gradient, coded_product
-from .compilation import glue
+from .compilation import glue, kernel
 from .dropout import silence
 from .products import (
     left_transposed_product,
@@ -24,7 +24,7 @@ __all__ = ["backward", "forward"]
 BLOCK = 8192  # bytes of an array that stay in the first cache with those of others
 
 
-@glue
+@kernel
 def rows_at_once(layer, n_rows, work):
     """Return how many rows of a layer stay in the first cache."""
     size = BLOCK // (layer.n_units * work.itemsize)
@@ -54,8 +54,8 @@ def forward(layers, rows, coded, coming, n_rows, vector, work, seed, step):
             stop = start + size if start + size < n_rows else n_rows
             z, a = part(net_input, start, stop), part(activated, start, stop)
             activate(layer, z, biases, a)
-            if i == 0:  # half of them, the others on the way back
-                ask_for(rows.X, rows.target, coming, start // 2, stop // 2)
+            if i == 0:
+                ask_for(rows.X, rows.target, coming, start, stop)
         if layer.dropout > 0:
             mask = matrix(work, layer.mask, n_rows, layer.n_units)
             output = matrix(work, layer.output, n_rows, layer.n_units)
@@ -63,7 +63,7 @@ def forward(layers, rows, coded, coming, n_rows, vector, work, seed, step):
 
 
 @glue
-def backward(layers, rows, coded, coming, n_rows, vector, work, gradient):
+def backward(layers, coded, n_rows, vector, work, gradient):
     """Fill deltas from the output layer down, and the gradient."""
     for i in range(len(layers) - 1, -1, -1):
         layer = layers[i]
@@ -79,9 +79,6 @@ def backward(layers, rows, coded, coming, n_rows, vector, work, gradient):
             of_rows = part(delta, start, stop)
             differentiate(layer, part(saved, start, stop), of_rows)
             add_rows(of_rows, of_bias)
-            if i == 0:
-                first, last = (n_rows + start) // 2, (n_rows + stop) // 2
-                ask_for(rows.X, rows.target, coming, first, last)
         of_weights = matrix(gradient, layer.weights, layer.n_inputs, layer.n_units)
         if i > 0:
             weights = matrix(vector, layer.weights, layer.n_inputs, layer.n_units)

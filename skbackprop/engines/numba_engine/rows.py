@@ -7,7 +7,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .compilation import glue
+from .compilation import glue, kernel
 from .numerics import exp
 
 __all__ = [
@@ -209,7 +209,7 @@ def add(a, out):
         out[i] += a[i]
 
 
-@glue
+@kernel
 def add_rows(a, out):
     """Add all rows of `a` to `out`, in place."""
     n_in_fours = len(a) // 4 * 4
