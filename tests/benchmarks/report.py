@@ -5,6 +5,7 @@ from statistics import median
 from catalogue import all_tables
 from contestants import FLOOR, title_of
 from fresh import AFTER_MLP, LARGEST_AFTER_MLP
+from searches import goals_of
 
 CLOCKS = {"wall": "elapsed time", "processor": "processor time"}
 
@@ -194,6 +195,10 @@ def _goals(record):
         for w in table.workloads
         for g in w.goals
         if ratio_of(record, w.name, g.engine, g.than) is not None
+    ]
+    rows += [
+        [name, *_goal(goal, ratio, "search")]
+        for name, goal, ratio in goals_of(record["searches"])
     ]
     if AFTER_MLP in record["imports"]:
         rows.append(_import_goal(record["imports"][AFTER_MLP]))

@@ -12,6 +12,7 @@ import time
 from statistics import median
 
 from contestants import ONE_THREAD, title_of
+from workloads import Goal
 
 N_FOLDS = 5
 EPOCHS = {"breast_cancer": 25, "digits": 10}  # of each fit, so that a search takes seconds
@@ -20,19 +21,35 @@ CANDIDATES = {
     "learning_rate_init": [0.001, 0.002, 0.005, 0.01],
     "hidden_layer_sizes": [(50,), (100,)],
 }
+GOALS = Goal("numpy", "sklearn", 2.5), Goal("numba", "sklearn", 4.5)
+ALONE = "one after the other"
 # how fits are spread: n_jobs, what runs them, and the threads of matrix products
 WAYS = {
-    "one after the other": (1, "loky", ONE_THREAD),
+    ALONE: (1, "loky", ONE_THREAD),
     "one after the other, a BLAS thread per core": (1, "loky", {}),
     "in 2 processes": (2, "loky", ONE_THREAD),
     "in 2 threads": (2, "threading", ONE_THREAD),
 }
 MEASURED = [
-    ("sklearn", "one after the other"),
+    ("sklearn", ALONE),
     ("sklearn", "in 2 processes"),
     *(("numpy", way) for way in WAYS),
     *(("numba", way) for way in WAYS if "BLAS" not in way),
 ]
+
+
+def goals_of(searches):
+    """Yield the name of a search, a goal, and how many times as fast it was.
+
+    Processor time counts, which is elapsed time where a search uses one core.
+    """
+    for data, seconds in searches.items():
+        for goal in GOALS:
+            ours, theirs = (
+                seconds.get(f"{title_of(c)}, {ALONE}") for c in (goal.engine, goal.than)
+            )
+            if ours and theirs:
+                yield f"GridSearchCV on {data}", goal, theirs[1] / ours[1]
 
 
 def measure_searches(contestants, n_rounds, is_quick):
@@ -40,7 +57,7 @@ def measure_searches(contestants, n_rounds, is_quick):
     measured = [(name, way) for name, way in MEASURED if name in contestants]
     names = ["breast_cancer"] if is_quick else list(EPOCHS)
     if "numba" in contestants and not is_quick:
-        run_search(names[0], "numba", "one after the other", is_quick=True)  # compiles
+        run_search(names[0], "numba", ALONE, is_quick=True)  # compiles
     return {name: _medians(name, measured, n_rounds, is_quick) for name in names}
 
 
