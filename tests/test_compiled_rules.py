@@ -23,8 +23,11 @@ from skbackprop.engines.numba_engine.parts import numbers_of, part_of
 from skbackprop.optimizers import ElementwiseOptimizer
 from skbackprop.rule import number, spec
 
-PRECISIONS = [np.float32, np.float64]
-both_precisions = pytest.mark.parametrize("dtype", PRECISIONS, ids=lambda d: d.__name__)
+PRECISIONS = [
+    pytest.param(np.float32, marks=pytest.mark.slow, id="float32"),  # to compile
+    pytest.param(np.float64, id="float64"),
+]
+both_precisions = pytest.mark.parametrize("dtype", PRECISIONS)
 REAL = {np.float32: ctypes.c_float, np.float64: c_double}
 
 

@@ -12,6 +12,8 @@ from sklearn.datasets import make_moons
 
 from skbackprop import BackpropClassifier, replay
 
+pytestmark = pytest.mark.slow  # a browser may take ten seconds to start
+
 DRIVE = """<script>
 setTimeout(() => {
   const $ = id => document.getElementById(id), seen = {};

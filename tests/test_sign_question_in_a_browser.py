@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from browser import CATCH, in_browser
 
+pytestmark = pytest.mark.slow  # a browser may take ten seconds to start
+
 PAGE = Path(__file__).parents[1] / "docs" / "_static" / "sign_question.html"
 TARGET, OUTPUT = np.array([0.0, 1.0, 0.0]), np.array([0.20, 0.70, 0.10])
 DRIVE = """<script>
