@@ -62,7 +62,7 @@ FORMS = {
 
 
 def outcome(predict, X):
-    """What a call returns or raises, and the warnings on the way, whoever says it."""
+    """What a call returns or raises, and the warnings on the way."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
