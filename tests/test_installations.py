@@ -116,6 +116,7 @@ def copy_of_package(folder):
     return Path(shutil.copytree(PACKAGE, folder / "skbackprop", ignore=no_caches))
 
 
+pytestmark = pytest.mark.faults  # fresh interpreters, each of which compiles
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="needs Numba")
 
 
