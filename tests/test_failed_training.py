@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skbackprop import BackpropRegressor
+from skbackprop.training import random_stream
 
 RNG = np.random.RandomState(0)
 X, COEFS = RNG.randn(40, 3), [RNG.randn(3, 2), RNG.randn(2, 1)]
@@ -60,11 +61,8 @@ STREAMS = {
 }
 
 
-@pytest.mark.parametrize("n_chunks", [1, 3])  # the first one is made ready for
-@pytest.mark.parametrize("stream", STREAMS)
-def test_a_chunk_that_fails_after_its_rows_were_shuffled_gives_the_numbers_back(
-    stream, n_chunks
-):
+def fail_after_a_shuffle(rng, n_chunks):
+    """Let a chunk fail after its rows were shuffled; return the stream before and after."""
     failing = []
 
     def rate(step, epoch, samples_seen):
@@ -72,7 +70,6 @@ def test_a_chunk_that_fails_after_its_rows_were_shuffled_gives_the_numbers_back(
             raise ZeroDivisionError
         return 0.01
 
-    rng = STREAMS[stream]()
     net = BackpropRegressor((2,), batch_size=5, learning_rate=rate, random_state=rng)
     for _ in range(n_chunks):
         net.partial_fit(X, Y)
@@ -82,4 +79,21 @@ def test_a_chunk_that_fails_after_its_rows_were_shuffled_gives_the_numbers_back(
     with pytest.raises(ZeroDivisionError):
         net.partial_fit(X, Y)
     assert not failing
-    np.testing.assert_equal(rng.get_state(legacy=False), before)
+    return before, rng.get_state(legacy=False)
+
+
+@pytest.mark.parametrize("n_chunks", [1, 3])  # the first one is made ready for
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_chunk_that_fails_after_its_rows_were_shuffled_gives_the_numbers_back(
+    stream, n_chunks
+):
+    before, after = fail_after_a_shuffle(STREAMS[stream](), n_chunks)
+    np.testing.assert_equal(after, before)
+
+
+def test_numbers_are_given_back_where_numpy_keeps_them_elsewhere(monkeypatch):
+    random_stream._lie_as_expected.cache_clear()
+    monkeypatch.setattr(random_stream, "_numbers_of", lambda rng: rng.no_such_attribute)
+    before, after = fail_after_a_shuffle(np.random.RandomState(7), 3)
+    random_stream._lie_as_expected.cache_clear()
+    np.testing.assert_equal(after, before)

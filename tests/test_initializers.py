@@ -342,3 +342,9 @@ def test_failed_start_leaves_an_earlier_fit_as_it_was(given, Xy):
     with pytest.raises(ValueError, match="GivenWeights needs"):
         regressor.fit(Xy[0][:, :2], Xy[1])
     assert np.array_equal(regressor.predict(Xy[0]), before)
+
+
+def test_factors_that_are_left_open_are_no_fault():
+    GlorotUniform().check()
+    with pytest.raises(ValueError, match="'factor' parameter of GlorotUniform"):
+        GlorotUniform(factor=0).check()
