@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 FEW_CLASSES = 256  # whose identity matrix may be kept
+_unit_rows = lru_cache(maxsize=16)(np.eye)  # of which targets are taken
 NEAR = 1e-5  # net inputs, whose exponentials may be equal in float32
 
 
@@ -184,9 +185,9 @@ class Multiclass(Labels):
 
     def encode(self, y, n_outputs):
         positions = np.searchsorted(self.classes, y)
-        if n_outputs <= FEW_CLASSES:
-            return _unit_rows(n_outputs, bool).take(positions, axis=0)
-        return positions[:, np.newaxis] == np.arange(n_outputs)
+        target = np.empty((len(y), n_outputs), bool)
+        _fill_one_hot(target, positions)
+        return target
 
     def fill(self, target, y):
         if y.dtype != self.classes.dtype:
@@ -197,11 +198,8 @@ class Multiclass(Labels):
             return False
         if target.shape[1] == 1:
             target[:, 0] = positions
-        elif target.shape[1] <= FEW_CLASSES:
-            rows = _unit_rows(target.shape[1], target.dtype)
-            rows.take(positions, axis=0, out=target, mode="clip")
         else:
-            np.equal(positions[:, np.newaxis], np.arange(target.shape[1]), out=target)
+            _fill_one_hot(target, positions)
         return True
 
     def decided(self, output):
@@ -437,12 +435,14 @@ def _yes_or_no(y):
     return np.where(np.isnan(y), np.nan, y != 0) if has_missing(y) else y != 0
 
 
-@lru_cache(maxsize=16)
-def _unit_rows(n, dtype):
-    """Return the rows of an identity matrix, of which targets are taken."""
-    rows = np.eye(n, dtype=dtype)
-    rows.flags.writeable = False
-    return rows
+def _fill_one_hot(target, positions):
+    """Set each row of the target to 1 at its position and to 0 elsewhere."""
+    n_outputs = target.shape[1]
+    if n_outputs <= FEW_CLASSES:
+        rows = _unit_rows(n_outputs, dtype=target.dtype)
+        rows.take(positions, axis=0, out=target, mode="clip")
+    else:
+        np.equal(positions[:, np.newaxis], np.arange(n_outputs), out=target)
 
 
 def sums_to_one(loss: Any) -> bool:
